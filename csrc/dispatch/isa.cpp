@@ -1,0 +1,70 @@
+#include "dispatch/isa.h"
+
+namespace sparseinf {
+
+extern const KernelTable kKernelsScalar;
+#if defined(__x86_64__)
+extern const KernelTable kKernelsAvx2;
+extern const KernelTable kKernelsAvx512;
+#endif
+
+namespace {
+
+// __builtin_cpu_supports also asks whether the operating system saves the registers.
+std::vector<Isa> detect() {
+    std::vector<Isa> isas{Isa::kScalar};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+          __builtin_cpu_supports("bmi2"))) {
+        return isas;
+    }
+    isas.push_back(Isa::kAvx2);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        isas.push_back(Isa::kAvx512);
+    }
+#endif
+    return isas;
+}
+
+}  // namespace
+
+std::string_view name_of(Isa isa) {
+    switch (isa) {
+        case Isa::kAvx512:
+            return "avx512";
+        case Isa::kAvx2:
+            return "avx2";
+        case Isa::kScalar:
+            break;
+    }
+    return "scalar";
+}
+
+const std::vector<Isa>& available_isas() {
+    static const std::vector<Isa> isas = detect();
+    return isas;
+}
+
+std::optional<Isa> find_available_isa(std::string_view name) {
+    for (const Isa isa : available_isas()) {
+        if (name_of(isa) == name) return isa;
+    }
+    return std::nullopt;
+}
+
+const KernelTable& kernels_for(Isa isa) {
+    switch (isa) {
+#if defined(__x86_64__)
+        case Isa::kAvx512:
+            return kKernelsAvx512;
+        case Isa::kAvx2:
+            return kKernelsAvx2;
+#endif
+        default:
+            return kKernelsScalar;
+    }
+}
+
+}  // namespace sparseinf

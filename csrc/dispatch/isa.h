@@ -1,0 +1,25 @@
+// Instruction-set levels. A level is the exact set of processor features that its kernels may use.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "kernels/kernel_args.h"
+
+namespace sparseinf {
+
+enum class Isa { kScalar, kAvx2, kAvx512 };  // each has all that the one before has
+
+std::string_view name_of(Isa isa);
+
+// The levels that this processor and operating system run, lowest first.
+const std::vector<Isa>& available_isas();
+
+// The level of that name, if this machine has it.
+std::optional<Isa> find_available_isa(std::string_view name);
+
+// isa must be available.
+const KernelTable& kernels_for(Isa isa);
+
+}  // namespace sparseinf

@@ -1,0 +1,170 @@
+// What a kernel is given: plain structs and function types, shared by the kernels and by those who call them.
+// No standard-library types: files that are compiled for one instruction set include this header.
+//
+// Panels. Activations of T columns (rows of the user's x) are held as
+//
+//     main[feature][T_main]      T_main = num_wide * vector width of the level
+//     tail[feature][T_tail]      T_tail = half a vector, or nothing
+//
+// so that a column count which is no multiple of the vector costs half a vector, not a whole one.
+#pragma once
+
+#include <cstdint>
+
+namespace sparseinf {
+
+// The widest panel of any level, in vectors.
+inline constexpr int kMaxWide = 6;
+inline constexpr int kMaxPanelColumns = 16 * kMaxWide;
+
+struct Panel {
+    float* main = nullptr;
+    float* tail = nullptr;
+};
+
+struct ConstPanel {
+    const float* main = nullptr;
+    const float* tail = nullptr;
+};
+
+// A run of row pairs of one K block that share all three trip counts:
+//   num_shared   columns in which both rows have a nonzero: x is loaded once for both
+//   num_single   columns of the first row and as many others of the second, taken in step
+//   num_rest     columns that only the first row still has
+struct CsrRun {
+    uint32_t num_pairs;
+    uint32_t num_shared;
+    uint32_t num_single;
+    uint32_t num_rest;
+};
+
+// One K block of one row chunk of a CSR matrix, in the order in which the kernel reads it. Streams:
+//   rows     2 a pair                        row inside the chunk
+//   columns  shared, 2 * single, rest a pair column inside the K block
+//   values   2 * shared, 2 * single, rest    first row's value, second row's value, ...
+struct CsrBlock {
+    const CsrRun* runs;
+    const uint16_t* rows;
+    const uint16_t* columns;
+    const float* values;
+    int32_t num_runs;
+};
+
+struct SpmmCsrArgs {
+    CsrBlock block;
+    ConstPanel x;     // the K block's rows of the panel
+    Panel y;          // the chunk's rows of the accumulator panel
+    bool accumulate;  // false: y is overwritten (first K block), true: added to
+};
+
+// Dense weights as 4x1 blocks with every block present: weights[strip][column][4], strip = 4 output rows.
+struct SpmmDenseArgs {
+    const float* weights;     // first strip, first column of the K block
+    int64_t strip_stride;     // elements from one strip to the next
+    int32_t num_strips;
+    int32_t num_columns;      // of the K block
+    ConstPanel x;
+    Panel y;
+    bool accumulate;
+};
+
+// CSR rows as bitmaps: 16 columns a mask. Rows come in fours, and the values lie in the order in which the masks
+// name them, so that weights are two forward streams.
+//   masks[row / 4][column / 16][row % 4]
+struct GemvBitmapArgs {
+    const uint16_t* masks;
+    const float* values;          // readable for 16 elements past its end
+    const int64_t* quad_offsets;  // where each four rows' values start
+    int32_t num_quads;
+    int32_t num_groups;           // groups of 16 columns a row
+    const float* x;               // readable for 16 * num_groups elements
+    float* y;                     // 4 * num_quads elements
+};
+
+struct GemvDenseArgs {
+    const float* weights;   // as in SpmmDenseArgs, columns padded to a multiple of 4 with zeros
+    int64_t strip_stride;
+    int32_t num_strips;
+    int32_t num_columns;    // a multiple of 4
+    const float* x;         // num_columns elements
+    float* y;               // 4 * num_strips elements
+};
+
+enum class Activation : int32_t {
+    kNone,
+    kClip,  // relu, relu6 and clip: [low, high]
+    kGelu,
+    kGeluTanh,
+    kSilu,
+    kHardswish,
+    kHardsigmoid,
+    kSigmoid,
+    kTanh,
+    kLeakyRelu,
+};
+
+// What happens to a finished sum s of output feature m and column n: activation(s + bias[m] + residual[n][m]).
+struct Epilogue {
+    Activation activation = Activation::kNone;
+    float low = 0.0f;   // clip
+    float high = 0.0f;  // clip
+    float slope = 0.0f; // leaky relu
+};
+
+// Turns rows of x into a panel slice: out[k][n] = rows[n][k], columns past num_columns are zero.
+struct PackArgs {
+    const char* const* rows;   // one a column of the panel, at the slice's first feature
+    int64_t stride_bytes;      // from one feature to the next
+    int32_t num_columns;
+    int32_t num_features;
+    Panel out;
+};
+
+// Turns accumulators back into rows of y, through the epilogue: rows[n][m] = epilogue(sums[m][n]).
+struct UnpackArgs {
+    ConstPanel sums;
+    float* const* rows;                    // one a column, at the chunk's first feature
+    const char* const* residual_rows;      // likewise, or nullptr
+    int64_t residual_stride_bytes;         // from one feature to the next
+    const float* bias;                     // at the chunk's first feature, or nullptr
+    int32_t num_columns;
+    int32_t num_features;
+    Epilogue epilogue;
+};
+
+using SpmmCsrKernel = void (*)(const SpmmCsrArgs&) noexcept;
+using SpmmDenseKernel = void (*)(const SpmmDenseArgs&) noexcept;
+using GemvBitmapKernel = void (*)(const GemvBitmapArgs&) noexcept;
+using GemvDenseKernel = void (*)(const GemvDenseArgs&) noexcept;
+using PackKernel = void (*)(const PackArgs&, int num_wide, bool has_half) noexcept;
+using UnpackKernel = void (*)(const UnpackArgs&, int num_wide, bool has_half) noexcept;
+
+using FinishKernel = void (*)(const UnpackArgs&) noexcept;
+
+// The number of bits set in both of two sets of 64 * num_words bits.
+using CommonBitsKernel = int64_t (*)(const uint64_t* a, const uint64_t* b, int64_t num_words) noexcept;
+
+// Keeps every multiplier busy for `iterations` rounds; returns the floating-point operations done.
+using PeakKernel = int64_t (*)(int64_t iterations) noexcept;
+// Reads `count` floats (a multiple of 64) and returns a value that depends on all of them.
+using ReadKernel = float (*)(const float* data, int64_t count) noexcept;
+
+// All kernels of one instruction-set level. A panel kernel is found by [num_wide][has_half].
+struct KernelTable {
+    int vector_width;  // columns a wide vector; half of it is the tail
+    int max_wide_csr;    // vectors in the widest panel
+    int max_wide_dense;
+    SpmmCsrKernel spmm_csr[kMaxWide + 1][2];
+    SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
+    SpmmCsrKernel gemv_csr;  // spmm_csr on a panel of one column: x and y are plain vectors
+    GemvBitmapKernel gemv_bitmap;
+    GemvDenseKernel gemv_dense;
+    PackKernel pack;
+    UnpackKernel unpack;
+    FinishKernel finish_vector;
+    CommonBitsKernel common_bits;
+    PeakKernel peak;
+    ReadKernel read;
+};
+
+}  // namespace sparseinf

@@ -1,0 +1,55 @@
+// Fills a level's table from the kernel bodies: included once by each kernels_<level>.cpp.
+#pragma once
+
+#include "common_bits.h"
+#include "gemv_bitmap.h"
+#include "gemv_dense.h"
+#include "kernel_args.h"
+#include "machine_peak.h"
+#include "panels.h"
+#include "spmm_csr.h"
+#include "spmm_dense.h"
+#include "vec1.h"
+
+namespace {
+
+// kCsrWide, kDenseWide: vectors in the widest panel of each family; more would spill accumulators. A panel as wide
+// as the widest has no tail.
+template <class Wide, class Half, int kCsrWide, int kDenseWide, int kRegisters, int kNumWide, bool kHasHalf>
+constexpr void add_panel_kernels(KernelTable& table) {
+    if constexpr (kNumWide > 0 || kHasHalf) {
+        constexpr int kVectors = kNumWide + kHasHalf;
+        if constexpr (kVectors <= kCsrWide) {
+            table.spmm_csr[kNumWide][kHasHalf] = spmm_csr<Wide, Half, kNumWide, kHasHalf>;
+        }
+        if constexpr (kVectors <= kDenseWide) {
+            table.spmm_dense[kNumWide][kHasHalf] = spmm_dense<Wide, Half, kNumWide, kHasHalf, kRegisters>;
+        }
+    }
+    if constexpr (!kHasHalf) {
+        add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, kNumWide, true>(table);
+    } else if constexpr (kNumWide < kMaxWide) {
+        add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, kNumWide + 1, false>(table);
+    }
+}
+
+template <class Wide, class Half, int kCsrWide, int kDenseWide, int kRegisters>
+constexpr KernelTable make_kernel_table() {
+    KernelTable table{};
+    table.vector_width = Wide::kWidth;
+    table.max_wide_csr = kCsrWide;
+    table.max_wide_dense = kDenseWide;
+    table.gemv_csr = spmm_csr<Vec1, Half, 1, false>;
+    table.gemv_bitmap = gemv_bitmap<Wide>;
+    table.gemv_dense = gemv_dense<Wide>;
+    table.pack = pack<Wide, Half>;
+    table.unpack = unpack<Wide, Half>;
+    table.finish_vector = finish_vector<Wide>;
+    table.common_bits = common_bits;
+    table.peak = peak_multiply_add<Wide>;
+    table.read = read_all<Wide>;
+    add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, 0, false>(table);
+    return table;
+}
+
+}  // namespace

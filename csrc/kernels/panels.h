@@ -1,0 +1,135 @@
+// Rows of x into panels, and accumulator panels back into rows of y through the epilogue.
+//
+// Both are transpositions of square tiles in registers. x may have any strides, also ones that are no multiple of
+// four bytes; y is written in whole rows of features.
+#pragma once
+
+#include <cstdint>
+
+#include "activation.h"
+#include "kernel_args.h"
+#include "row_sums.h"
+
+namespace {
+
+SPARSEINF_INLINE float load_float(const char* p) {
+    float value;
+    __builtin_memcpy(&value, p, sizeof value);
+    return value;
+}
+
+// `count` features of one row, `stride_bytes` apart, the rest zero.
+template <class V>
+SPARSEINF_INLINE V load_features(const char* p, int64_t stride_bytes, int count) {
+    if (stride_bytes == sizeof(float)) return count == V::kWidth ? V::load(p) : V::load_partial(p, count);
+    float lanes[V::kWidth] = {};
+    for (int i = 0; i < count; ++i) lanes[i] = load_float(p + i * stride_bytes);
+    return V::load(lanes);
+}
+
+// Columns [first, first + V::kWidth) of the panel into out[feature * out_stride + 0..].
+template <class V>
+SPARSEINF_INLINE void pack_columns(const PackArgs& args, int first, float* out, int64_t out_stride) {
+    constexpr int kWidth = V::kWidth;
+    const int num_columns = args.num_columns - first < kWidth ? args.num_columns - first : kWidth;
+    const char* const* rows = args.rows + first;
+
+    bool columns_are_adjacent = num_columns > 0;  // x is stored feature by feature: copy, do not transpose
+    for (int n = 1; n < num_columns; ++n) columns_are_adjacent &= rows[n] - rows[n - 1] == sizeof(float);
+    if (columns_are_adjacent && args.stride_bytes != sizeof(float)) {
+        for (int64_t k = 0; k < args.num_features; ++k) {
+            V::load_partial(rows[0] + k * args.stride_bytes, num_columns).store(out + k * out_stride);
+        }
+        return;
+    }
+    for (int32_t k = 0; k < args.num_features; k += kWidth) {
+        const int num_features = args.num_features - k < kWidth ? args.num_features - k : kWidth;
+        V tile[kWidth];
+        for (int n = 0; n < kWidth; ++n) {
+            tile[n] = n < num_columns
+                          ? load_features<V>(rows[n] + k * args.stride_bytes, args.stride_bytes, num_features)
+                          : V::zero();
+        }
+        transpose(tile);
+        for (int i = 0; i < num_features; ++i) tile[i].store(out + (k + i) * out_stride);
+    }
+}
+
+template <class Wide, class Half>
+void pack(const PackArgs& args, int num_wide, bool has_half) noexcept {
+    const int64_t main_stride = num_wide * Wide::kWidth;
+    for (int j = 0; j < num_wide; ++j) {
+        pack_columns<Wide>(args, j * Wide::kWidth, args.out.main + j * Wide::kWidth, main_stride);
+    }
+    if (has_half) pack_columns<Half>(args, num_wide * Wide::kWidth, args.out.tail, Half::kWidth);
+}
+
+// sums -> y for features [m, m + count) of one column.
+template <class Wide, int kCount>
+SPARSEINF_INLINE void finish_tile(const UnpackArgs& args, Wide (&sums)[kCount], int first_column, int num_columns,
+                                  int32_t m) {
+    const int count = args.num_features - m < Wide::kWidth ? args.num_features - m : Wide::kWidth;
+    if (args.bias != nullptr) {
+        const Wide bias = Wide::load_partial(args.bias + m, count);
+        for (int n = 0; n < kCount; ++n) sums[n] = sums[n] + bias;
+    }
+    if (args.residual_rows != nullptr) {
+        for (int n = 0; n < num_columns; ++n) {
+            const char* row = args.residual_rows[first_column + n] + m * args.residual_stride_bytes;
+            sums[n] = sums[n] + load_features<Wide>(row, args.residual_stride_bytes, count);
+        }
+    }
+    activate(sums, args.epilogue);
+    for (int n = 0; n < num_columns; ++n) {
+        float* y = args.rows[first_column + n] + m;
+        if (count == Wide::kWidth) {
+            sums[n].store(y);
+        } else {
+            sums[n].store_partial(y, count);
+        }
+    }
+}
+
+// Columns [first, first + V::kWidth) from sums[feature * stride + 0..] to their rows of y. Sums are readable up to the
+// next multiple of sixteen features.
+template <class Wide, class V>
+SPARSEINF_INLINE void unpack_columns(const UnpackArgs& args, int first, const float* sums, int64_t stride) {
+    const int num_columns = args.num_columns - first < V::kWidth ? args.num_columns - first : V::kWidth;
+    for (int32_t m = 0; m < args.num_features; m += Wide::kWidth) {
+        Wide tile[V::kWidth];
+        if constexpr (V::kWidth == Wide::kWidth) {
+            for (int i = 0; i < Wide::kWidth; ++i) tile[i] = Wide::load(sums + (m + i) * stride);
+            transpose(tile);
+        } else {  // squares of the narrower vector, joined through the stack
+            float joined[V::kWidth][Wide::kWidth];
+            for (int part = 0; part < Wide::kWidth; part += V::kWidth) {
+                V square[V::kWidth];
+                for (int i = 0; i < V::kWidth; ++i) square[i] = V::load(sums + (m + part + i) * stride);
+                transpose(square);
+                for (int n = 0; n < V::kWidth; ++n) square[n].store(&joined[n][part]);
+            }
+            for (int n = 0; n < V::kWidth; ++n) tile[n] = Wide::load(joined[n]);
+        }
+        finish_tile(args, tile, first, num_columns, m);
+    }
+}
+
+template <class Wide, class Half>
+void unpack(const UnpackArgs& args, int num_wide, bool has_half) noexcept {
+    const int64_t main_stride = num_wide * Wide::kWidth;
+    for (int j = 0; j < num_wide; ++j) {
+        unpack_columns<Wide, Wide>(args, j * Wide::kWidth, args.sums.main + j * Wide::kWidth, main_stride);
+    }
+    if (has_half) unpack_columns<Wide, Half>(args, num_wide * Wide::kWidth, args.sums.tail, Half::kWidth);
+}
+
+// One column whose sums lie one after the other (what the matrix-vector kernels leave).
+template <class Wide>
+void finish_vector(const UnpackArgs& args) noexcept {
+    for (int32_t m = 0; m < args.num_features; m += Wide::kWidth) {
+        Wide tile[1] = {Wide::load(args.sums.main + m)};
+        finish_tile(args, tile, 0, 1, m);
+    }
+}
+
+}  // namespace

@@ -1,0 +1,53 @@
+// The sums of one output row over a panel's columns, held in registers: kWide vectors, and perhaps half a one.
+#pragma once
+
+#include <cstdint>
+
+#include "kernel_args.h"
+
+#define SPARSEINF_INLINE inline __attribute__((always_inline))
+
+namespace {
+
+using namespace sparseinf;
+
+// One feature's columns of a panel.
+template <class Wide, class Half, int kWide, bool kHasHalf>
+struct PanelRow {
+    static_assert(kWide > 0 || kHasHalf);
+
+    Wide wide[kWide > 0 ? kWide : 1];
+    Half half;
+
+    SPARSEINF_INLINE void clear() {
+        for (int j = 0; j < kWide; ++j) wide[j] = Wide::zero();
+        if constexpr (kHasHalf) half = Half::zero();
+    }
+    SPARSEINF_INLINE void load(const float* main, const float* tail, int64_t row) {
+        for (int j = 0; j < kWide; ++j) wide[j] = Wide::load(main + (row * kWide + j) * Wide::kWidth);
+        if constexpr (kHasHalf) half = Half::load(tail + row * Half::kWidth);
+    }
+    SPARSEINF_INLINE void store(const Panel& y, int64_t row) const {
+        for (int j = 0; j < kWide; ++j) wide[j].store(y.main + (row * kWide + j) * Wide::kWidth);
+        if constexpr (kHasHalf) half.store(y.tail + row * Half::kWidth);
+    }
+    // Where the sums start: what earlier K blocks left in y, or zero.
+    SPARSEINF_INLINE void start(const Panel& y, int64_t row, bool accumulate) {
+        if (accumulate) {
+            load(y.main, y.tail, row);
+        } else {
+            clear();
+        }
+    }
+    SPARSEINF_INLINE void add(float weight, const PanelRow& x) {
+        if constexpr (kWide > 0) {
+            const Wide w = Wide::broadcast(weight);
+            for (int j = 0; j < kWide; ++j) wide[j] = multiply_add(w, x.wide[j], wide[j]);
+            if constexpr (kHasHalf) half = multiply_add(low_half(w), x.half, half);
+        } else {
+            half = multiply_add(Half::broadcast(weight), x.half, half);
+        }
+    }
+};
+
+}  // namespace

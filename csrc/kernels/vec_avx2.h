@@ -1,0 +1,126 @@
+// Vectors of eight and of four floats with AVX2 and FMA. Compiled for AVX-512VL the same code gets its encodings.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace {
+
+struct Vec4 {
+    static constexpr int kWidth = 4;
+    __m128 v;
+
+    static Vec4 zero() { return {_mm_setzero_ps()}; }
+    static Vec4 broadcast(float value) { return {_mm_set1_ps(value)}; }
+    static Vec4 load(const void* p) { return {_mm_loadu_ps(static_cast<const float*>(p))}; }
+    void store(float* p) const { _mm_storeu_ps(p, v); }
+    static __m128i mask(int count) { return _mm_cmpgt_epi32(_mm_set1_epi32(count), _mm_setr_epi32(0, 1, 2, 3)); }
+    static Vec4 load_partial(const void* p, int count) {
+        return {_mm_maskload_ps(static_cast<const float*>(p), mask(count))};
+    }
+    void store_partial(float* p, int count) const { _mm_maskstore_ps(p, mask(count), v); }
+};
+
+inline Vec4 multiply_add(Vec4 a, Vec4 b, Vec4 c) { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
+inline void transpose(Vec4 (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
+
+struct Vec8 {
+    static constexpr int kWidth = 8;
+    __m256 v;
+
+    static Vec8 zero() { return {_mm256_setzero_ps()}; }
+    static Vec8 broadcast(float value) { return {_mm256_set1_ps(value)}; }
+    static Vec8 load(const void* p) { return {_mm256_loadu_ps(static_cast<const float*>(p))}; }
+    void store(float* p) const { _mm256_storeu_ps(p, v); }
+    static __m256i mask(int count) {
+        return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    }
+    static Vec8 load_partial(const void* p, int count) {
+        return {_mm256_maskload_ps(static_cast<const float*>(p), mask(count))};
+    }
+    void store_partial(float* p, int count) const { _mm256_maskstore_ps(p, mask(count), v); }
+    static Vec8 load_each_4_times(const float* p) {
+        return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(p[0])), _mm_set1_ps(p[1]), 1)};
+    }
+    // p[i] = v[i] + v[i + 4]
+    void store_sum_of_fours(float* p) const {
+        _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
+    }
+};
+
+inline Vec8 operator+(Vec8 a, Vec8 b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vec8 operator-(Vec8 a, Vec8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vec8 operator*(Vec8 a, Vec8 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+inline Vec8 operator/(Vec8 a, Vec8 b) { return {_mm256_div_ps(a.v, b.v)}; }
+inline Vec8 multiply_add(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+
+// The larger (smaller) of the bound and x; x where x is NaN: maxps returns its second operand then.
+inline Vec8 at_least(Vec8 low, Vec8 x) { return {_mm256_max_ps(low.v, x.v)}; }
+inline Vec8 at_most(Vec8 high, Vec8 x) { return {_mm256_min_ps(high.v, x.v)}; }
+inline Vec8 absolute(Vec8 x) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), x.v)}; }
+inline Vec8 copy_sign(Vec8 magnitude, Vec8 sign) {
+    const __m256 sign_bit = _mm256_set1_ps(-0.0f);
+    return {_mm256_or_ps(_mm256_andnot_ps(sign_bit, magnitude.v), _mm256_and_ps(sign_bit, sign.v))};
+}
+// a where x < bound, else b.
+inline Vec8 select_less(Vec8 x, Vec8 bound, Vec8 a, Vec8 b) {
+    return {_mm256_blendv_ps(b.v, a.v, _mm256_cmp_ps(x.v, bound.v, _CMP_LT_OQ))};
+}
+inline Vec8 round_to_integer(Vec8 x) {
+    return {_mm256_round_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+// 2^n for whole n in [-126, 127]; zero for -127, infinity for 128.
+inline Vec8 power_of_two(Vec8 n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23))};
+}
+
+// Which weight each lane takes: lane i of mask takes the popcount(mask below i)-th; lanes outside have the sign bit.
+struct ExpandTable {
+    alignas(8) int8_t lanes[256][8];
+    constexpr ExpandTable() : lanes{} {
+        for (int mask = 0; mask < 256; ++mask) {
+            int8_t next = 0;
+            for (int i = 0; i < 8; ++i) lanes[mask][i] = (mask >> i & 1) ? next++ : static_cast<int8_t>(-128);
+        }
+    }
+};
+constexpr ExpandTable kExpand;
+
+// c + a * w in the lanes of mask, where w are the first weights, in lane order; other lanes keep c.
+// Outside the mask a is cleared and w is some finite weight: their product is zero whatever a was.
+inline Vec8 multiply_add_expanded(uint32_t mask, const float* weights, Vec8 a, Vec8 c) {
+    const __m256i lanes =
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kExpand.lanes[mask])));
+    const __m256 w = _mm256_permutevar8x32_ps(_mm256_loadu_ps(weights), lanes);
+    const __m256 outside = _mm256_castsi256_ps(_mm256_srai_epi32(lanes, 31));
+    return {_mm256_fmadd_ps(w, _mm256_andnot_ps(outside, a.v), c.v)};
+}
+inline Vec4 low_half(Vec8 x) { return {_mm256_castps256_ps128(x.v)}; }
+inline float sum(Vec8 x) {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(x.v), _mm256_extractf128_ps(x.v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+inline void transpose(Vec8 (&r)[8]) {
+    __m256 t[8];
+    for (int i = 0; i < 8; i += 2) {  // pairs of rows
+        t[i] = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
+        t[i + 1] = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
+    }
+    __m256 u[8];
+    for (int i = 0; i < 8; i += 4) {  // fours of rows
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {  // all eight
+        r[i].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+        r[i + 4].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+    }
+}
+
+}  // namespace
