@@ -1,0 +1,59 @@
+#include "ops/linear.h"
+
+#include <utility>
+
+#include "ops/linear_columns.h"
+#include "ops/linear_panels.h"
+
+namespace sparseinf {
+namespace {
+
+template <class... Functions>
+struct Overloaded : Functions... {
+    using Functions::operator()...;
+};
+
+}  // namespace
+
+const char* kernel_family(const Pack& pack, int64_t num_columns) {
+    const bool is_vector = num_columns == 1;
+    return std::visit(Overloaded{[&](const DensePack&) { return is_vector ? "gemv_dense_f32" : "spmm_dense_f32"; },
+                                 [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
+                                 [](const BitmapPack&) { return "gemv_bitmap_f32"; }},
+                      pack.form);
+}
+
+int csr_panel_columns(Isa isa) { return kPreferredWideCsr * kernels_for(isa).vector_width; }
+
+Linear::Linear(int64_t out_features, int64_t in_features, Isa isa, std::vector<Plan> plans, AlignedBuffer<float> bias,
+               Epilogue epilogue)
+    : out_features_(out_features),
+      in_features_(in_features),
+      kernels_(&kernels_for(isa)),
+      plans_(std::move(plans)),
+      bias_(std::move(bias)),
+      epilogue_(epilogue) {}
+
+const Pack& Linear::pack_for(int64_t num_columns) const {
+    size_t i = plans_.size() - 1;
+    while (plans_[i].first_num_columns > num_columns) --i;
+    return *plans_[i].pack;
+}
+
+void Linear::run(const LinearCall& call) const {
+    if (call.num_columns == 0 || out_features_ == 0) return;
+    const LinearLayer layer{out_features_, in_features_, *kernels_, bias_.size() > 0 ? bias_.data() : nullptr, epilogue_};
+    const auto run_either = [&](const auto& pack) {
+        if (call.num_columns == 1) {
+            run_on_columns(pack, layer, call);
+        } else {
+            run_on_panels(pack, layer, call);
+        }
+    };
+    std::visit(Overloaded{[&](const DensePack& pack) { run_either(pack); },
+                          [&](const CsrPack& pack) { run_either(pack); },
+                          [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); }},
+               pack_for(call.num_columns).form);
+}
+
+}  // namespace sparseinf
