@@ -1,0 +1,41 @@
+"""The extension's typed face: instruction sets, machine facts, threads, packs and compiled layers.
+
+The only room that touches the extension.
+"""
+
+from __future__ import annotations
+
+from sparseinf.runtime.extension import _core
+from sparseinf.runtime.isa import available_isas, current_isa, use_isa
+from sparseinf.runtime.machine import cpu_info
+from sparseinf.runtime.threads import checked_threads, default_threads
+
+Epilogue = _core.Epilogue
+Linear = _core.Linear
+Pack = _core.Pack
+csr_panel_columns = _core.csr_panel_columns
+decode_columns = _core.decode_columns
+encode_columns = _core.encode_columns
+kernel_family = _core.kernel_family
+pack_bitmap = _core.pack_bitmap
+pack_csr = _core.pack_csr
+pack_dense = _core.pack_dense
+
+__all__ = [
+    "Epilogue",
+    "Linear",
+    "Pack",
+    "available_isas",
+    "checked_threads",
+    "cpu_info",
+    "csr_panel_columns",
+    "current_isa",
+    "decode_columns",
+    "default_threads",
+    "encode_columns",
+    "kernel_family",
+    "pack_bitmap",
+    "pack_csr",
+    "pack_dense",
+    "use_isa",
+]
