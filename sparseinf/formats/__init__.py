@@ -1,0 +1,10 @@
+"""What a sparse weight is: portable, immutable, saved to disk, and the same on every CPU."""
+
+from __future__ import annotations
+
+from sparseinf.formats.conversion import Format, from_any
+from sparseinf.formats.csr import Csr
+from sparseinf.formats.dense import Dense
+from sparseinf.formats.statistics import Statistics, statistics
+
+__all__ = ["Csr", "Dense", "Format", "Statistics", "from_any", "statistics"]

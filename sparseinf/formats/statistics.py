@@ -1,0 +1,154 @@
+"""Where the nonzeros of a weight are: what decides which format and kernel suit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparseinf.formats.conversion import from_any
+from sparseinf.formats.csr import Csr
+from sparseinf.formats.dense import Dense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Statistics", "statistics"]
+
+_BLOCK_SHAPES = ((4, 1), (8, 1), (16, 1), (1, 4), (4, 4))
+_NM_PATTERNS = ((1, 4), (2, 4), (4, 8))
+_ROW_ALIGNMENT = 16  # no block reaches over a multiple of this many rows
+_NONZEROS_TOGETHER = 1 << 18
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The shape of a weight's sparsity; made by `statistics`."""
+
+    shape: tuple[int, int]
+    """(out_features, in_features)."""
+    num_nonzeros: int
+    """Values that are not zero."""
+    sparsity: float
+    """Share of zeros; 0.0 for an empty matrix."""
+    block_fill: Mapping[tuple[int, int], float]
+    """For each block shape (rows, columns): share of nonzeros among the elements of the blocks that hold any.
+
+    Blocks start at multiples of their shape; one that reaches over the edge counts in full, as it is stored.
+    1.0 if there are no nonzeros: nothing is wasted.
+    """
+    nm_fit: Mapping[tuple[int, int], float]
+    """For each pattern (n, m): share of the groups of m columns of a row that hold at most n nonzeros."""
+    num_empty_rows: int
+    """Rows without a nonzero."""
+    num_empty_columns: int
+    """Columns without a nonzero."""
+    row_length_mean: float
+    """Nonzeros a row; 0.0 without rows."""
+    row_length_max: int
+    """Nonzeros of the longest row."""
+    row_length_skew: float
+    """Longest row over mean row: 1.0 is even; 1.0 also if there are no nonzeros."""
+
+
+def statistics(weight: Any) -> Statistics:
+    """Describe where the nonzeros of a weight are.
+
+    Parameters
+    ----------
+    weight : shape (out_features, in_features)
+        Anything that `from_any` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `from_any`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparseinf.formats import statistics
+    >>> weight = np.zeros((8, 8), np.float32)
+    >>> weight[:4, 2] = 1
+    >>> found = statistics(weight)
+    >>> found.sparsity, found.block_fill[4, 1], found.block_fill[8, 1], found.nm_fit[1, 4]
+    (0.9375, 1.0, 0.5, 1.0)
+    """
+    csr = from_any(weight)
+    if isinstance(csr, Dense):
+        csr = Csr.from_dense(csr.values)
+    num_rows, num_columns = csr.shape
+    num_blocks = dict.fromkeys(_BLOCK_SHAPES, 0)
+    num_overfull = dict.fromkeys(_NM_PATTERNS, 0)
+    for rows, columns in _nonzeros(csr):
+        for height, width in _BLOCK_SHAPES:
+            num_blocks[height, width] += _count_blocks(rows, columns, height, width, num_columns)
+        for n, m in _NM_PATTERNS:
+            num_overfull[n, m] += _count_overfull_groups(rows, columns, n, m, num_columns)
+    row_lengths = np.diff(csr.row_offsets)
+    longest = int(row_lengths.max(initial=0))
+    mean = csr.num_nonzeros / num_rows if num_rows else 0.0
+    return Statistics(
+        shape=csr.shape,
+        num_nonzeros=csr.num_nonzeros,
+        sparsity=csr.sparsity,
+        block_fill={
+            (height, width): csr.num_nonzeros / (count * height * width) if count else 1.0
+            for (height, width), count in num_blocks.items()
+        },
+        nm_fit={
+            (n, m): 1.0 - count / (num_rows * -(-num_columns // m)) if count else 1.0
+            for (n, m), count in num_overfull.items()
+        },
+        num_empty_rows=int(np.count_nonzero(row_lengths == 0)),
+        num_empty_columns=num_columns - _count_distinct(csr.columns, num_columns),
+        row_length_mean=mean,
+        row_length_max=longest,
+        row_length_skew=longest / mean if mean else 1.0,
+    )
+
+
+def _nonzeros(csr: Csr) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+    """Yield rows (counted from a multiple of the alignment) and columns of a few whole bands at a time."""
+    num_rows = csr.shape[0]
+    band_ends = np.append(csr.row_offsets[_ROW_ALIGNMENT:num_rows:_ROW_ALIGNMENT], csr.num_nonzeros)
+    start_row = 0
+    while start_row < num_rows:
+        start = csr.row_offsets[start_row]
+        next_band = int(np.searchsorted(band_ends, start + _NONZEROS_TOGETHER, side="right"))
+        stop_row = min(num_rows, max(start_row // _ROW_ALIGNMENT + 1, next_band) * _ROW_ALIGNMENT)
+        lengths = np.diff(csr.row_offsets[start_row : stop_row + 1])
+        yield np.repeat(np.arange(lengths.size), lengths), csr.columns[start : csr.row_offsets[stop_row]]
+        start_row = stop_row
+
+
+def _count_blocks(
+    rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int32], height: int, width: int, num_columns: int
+) -> int:
+    """Count the blocks that hold a nonzero."""
+    num_block_columns = -(-num_columns // width)
+    blocks = rows // height * num_block_columns + columns // width
+    return _count_distinct(blocks, (int(rows[-1]) // height + 1) * num_block_columns if rows.size else 0)
+
+
+def _count_overfull_groups(
+    rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int32], n: int, m: int, num_columns: int
+) -> int:
+    """Count the groups of m columns with more than n nonzeros."""
+    groups = rows * -(-num_columns // m) + columns // m  # ascending, so a group's nonzeros stand together
+    has_n_more = groups[n:] == groups[:-n]
+    is_first = np.ones(has_n_more.size, np.bool_)
+    is_first[1:] = groups[1:-n] != groups[: -n - 1]
+    return int(np.count_nonzero(has_n_more & is_first))
+
+
+def _count_distinct(numbers: npt.NDArray[Any], limit: int) -> int:
+    """Count the different numbers, all from 0 to limit - 1."""
+    # For few numbers from a wide range, flags would cost more than sorting.
+    if limit > 16 * numbers.size + (1 << 20):
+        return np.unique(numbers).size
+    seen = np.zeros(limit, np.bool_)
+    seen[numbers] = True
+    return int(np.count_nonzero(seen))

@@ -1,0 +1,74 @@
+"""Torch tensors as NumPy arrays: the strided one and the five sparse layouts.
+
+torch is imported only by whoever made the tensor: nothing here loads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparseinf.formats.float32 import check_float
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["sparse_arrays", "strided_values"]
+
+
+def strided_values(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], str]:
+    """Return the values of a strided tensor (not copied, unless bfloat16) and the name of its dtype."""
+    dtype_name = _check_tensor(tensor)
+    if str(tensor.layout) != "torch.strided":
+        raise TypeError(
+            f"a strided torch tensor is expected, but got layout {tensor.layout}; "
+            "use formats.Csr.from_torch(tensor), or tensor.to_dense()"
+        )
+    return _as_numpy(tensor), dtype_name
+
+
+def sparse_arrays(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], str]:
+    """Return values, columns and row offsets of a 2-D tensor of any sparse layout, and the name of its dtype.
+
+    The indices are what the tensor says; they are not checked here.
+    """
+    dtype_name = _check_tensor(tensor)
+    tensor = tensor.detach()
+    if str(tensor.layout) == "torch.sparse_csr":
+        row_offsets, columns = tensor.crow_indices().numpy(), tensor.col_indices().numpy()
+        return _as_numpy(tensor.values()), columns, row_offsets, dtype_name
+    # Going through COO serves CSC, BSR and BSC at once; a hybrid COO tensor has whole rows as its values.
+    is_hybrid = str(tensor.layout) == "torch.sparse_coo" and tensor.dense_dim() > 0
+    coo = (tensor.to_dense() if is_hybrid else tensor).to_sparse().coalesce()
+    rows, columns = coo.indices().numpy()
+    row_offsets = np.searchsorted(rows, np.arange(tensor.shape[0] + 1))
+    return _as_numpy(coo.values()), columns, row_offsets, dtype_name
+
+
+def _check_tensor(tensor: torch.Tensor) -> str:
+    """Refuse what is no 2-D float tensor on the CPU; return the name of its dtype."""
+    if not all(hasattr(tensor, attribute) for attribute in ("layout", "device", "detach")):
+        raise TypeError(f"a torch tensor is expected, but got {type(tensor).__name__}")
+    if tensor.device.type != "cpu":
+        raise TypeError(
+            f"a tensor on the CPU is expected, but got one on {tensor.device}; tensor.cpu() copies it"
+        )
+    if tensor.ndim != 2:
+        raise ValueError(
+            f"a weight has two dimensions (out_features, in_features), but got shape {tuple(tensor.shape)}; "
+            "reshape it, for instance with tensor.flatten(1)"
+        )
+    dtype_name = str(tensor.dtype).removeprefix("torch.")
+    check_float(dtype_name)
+    return dtype_name
+
+
+def _as_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
+    """Return the values as NumPy; bfloat16, which NumPy does not have, becomes float32."""
+    tensor = tensor.detach().resolve_neg()
+    if str(tensor.dtype) == "torch.bfloat16":
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array
