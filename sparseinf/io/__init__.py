@@ -1,0 +1,9 @@
+"""Files: bytes in, named tensors or records out, and our own saved files back. Nothing is decided here."""
+
+from __future__ import annotations
+
+from sparseinf.io.artifact import is_artifact, read, write
+from sparseinf.io.records import LinearRecord, Record, WeightsRecord
+from sparseinf.io.sources import open_tensors
+
+__all__ = ["LinearRecord", "Record", "WeightsRecord", "is_artifact", "open_tensors", "read", "write"]

@@ -1,0 +1,254 @@
+"""Saved files: one layer or a set of weights in a safetensors container, about 5 bytes a nonzero.
+
+The metadata key "sparseinf" is JSON that says what the tensors are:
+
+    {"kind": "linear" or "weights", "version": 1, "layers": [layer, ...], "other": [name, ...]}
+    layer = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"}
+
+A layer's tensors are layer/<name>/values, /bias if it has one, and /columns if it is csr; "columns" in its
+description then names their encoding (csrc/pack/column_codec.h tells of it). All others are other/<name>. Any
+safetensors reader can open the file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparseinf.errors import CorruptFileError, UnsupportedModelError
+from sparseinf.formats import Csr, Dense, Format
+from sparseinf.formats.float32 import SOURCE_DTYPES, first_nonfinite
+from sparseinf.io.records import LinearRecord, Record, WeightsRecord
+from sparseinf.io.safetensors_file import SafetensorsFile, open_safetensors, write_safetensors
+from sparseinf.io.tensor_types import is_possible_shape
+from sparseinf.runtime import decode_columns, encode_columns
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["LinearRecord", "Record", "WeightsRecord", "is_artifact", "read", "write"]
+
+_KEY = "sparseinf"
+_VERSION = 1
+_START = b'{"__metadata__":{"sparseinf":'
+_LAYER_FIELDS = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"}
+
+
+def write(path: str | os.PathLike[str], record: Record) -> None:
+    """Save a record; the file appears under its name only when it is complete.
+
+    Raises
+    ------
+    TypeError
+        If a tensor of `other` has a dtype that the file cannot hold, or an option is no plain JSON value.
+    FileNotFoundError
+        If the folder does not exist.
+    """
+    is_linear = isinstance(record, LinearRecord)
+    layers = {"": record} if isinstance(record, LinearRecord) else record.layers
+    other = {} if isinstance(record, LinearRecord) else record.other
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    description = {
+        "kind": "linear" if is_linear else "weights",
+        "version": _VERSION,
+        "layers": [_describe_layer(name, layer, tensors) for name, layer in layers.items()],
+        "other": list(other),
+    }
+    tensors.update((f"other/{name}", array) for name, array in other.items())
+    write_safetensors(path, tensors, {_KEY: json.dumps(description, allow_nan=False, default=_plain)})
+
+
+def _plain(value: Any) -> Any:
+    """Turn a NumPy number or a range among the options into what JSON knows."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, range | np.ndarray):
+        return [*map(int, value)]
+    raise TypeError(f"an option of type {type(value).__name__} cannot be saved; numbers, text and lists can")
+
+
+def _describe_layer(name: str, layer: LinearRecord, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Return what the metadata says of a layer, and add its tensors."""
+    weight, prefix = layer.weight, f"layer/{name}/"
+    description: dict[str, Any] = {
+        "name": name,
+        "format": weight.name,
+        "shape": weight.shape,
+        "source_dtype": weight.source_dtype,
+        "has_bias": layer.bias is not None,
+        "activation": layer.activation,
+        "options": dict(layer.options),
+    }
+    tensors[prefix + "values"] = weight.values
+    if isinstance(weight, Csr):
+        description["columns"], tensors[prefix + "columns"] = encode_columns(
+            weight.columns, weight.row_offsets, weight.shape[1]
+        )
+    if layer.bias is not None:
+        tensors[prefix + "bias"] = layer.bias
+    return description
+
+
+def is_artifact(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is one of ours; it may still be damaged further inside.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    with Path(path).open("rb") as file:
+        if file.read(8 + len(_START))[8:] == _START:
+            return True  # as written here, even if the rest is missing
+    try:
+        return _KEY in open_safetensors(path).metadata
+    except (CorruptFileError, UnsupportedModelError):
+        return False
+
+
+def read(path: str | os.PathLike[str]) -> Record:
+    """Read a saved file, checking all that it says.
+
+    Weight values are views of the mapped file, for whoever packs them at once; all else is copied out of it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CorruptFileError
+        If the file is no saved file of ours, is truncated, or contradicts itself.
+    UnsupportedModelError
+        If it was written by a newer version of sparseinf.
+    """
+    tensors = _Tensors(open_safetensors(path))
+    description = _parse_description(tensors)
+    layers: dict[str, LinearRecord] = {}
+    for entry in description["layers"]:
+        name, layer = _read_layer(tensors, entry)
+        if name in layers:
+            raise tensors.error(f"layer {name!r} appears twice")
+        layers[name] = layer
+    other = {name: tensors.take(f"other/{name}").copy() for name in description["other"]}
+    if tensors.unclaimed:
+        raise tensors.error(f"tensor {min(tensors.unclaimed)!r} belongs to no layer and is not listed")
+    if description["kind"] == "weights":
+        return WeightsRecord(layers, other)
+    if [*layers] != [""] or other:
+        raise tensors.error("a file of kind 'linear' holds one layer without a name, and nothing else")
+    return layers[""]
+
+
+class _Tensors:
+    """The tensors of a file, each to be claimed once by what the metadata says."""
+
+    def __init__(self, file: SafetensorsFile) -> None:
+        self.file = file
+        self.unclaimed = set(file.tensors)
+
+    def take(self, name: str) -> npt.NDArray[Any]:
+        if name not in self.unclaimed:
+            raise self.error(f"tensor {name!r} is named in the metadata, but is not there")
+        self.unclaimed.remove(name)
+        return self.file.array(name)
+
+    def take_exactly(self, name: str, dtype: type, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any]:
+        """Take a tensor that must be of this dtype and shape; None: of any length."""
+        array = self.take(name)
+        if array.dtype != dtype or (array.ndim != 1 if shape is None else array.shape != shape):
+            raise self.error(
+                f"tensor {name!r} must be {np.dtype(dtype)} of shape {'(any,)' if shape is None else shape}, "
+                f"but is {array.dtype} of shape {array.shape}"
+            )
+        return array
+
+    def error(self, what: str) -> CorruptFileError:
+        return CorruptFileError(f"{self.file.path} is damaged: {what}")
+
+
+def _parse_description(tensors: _Tensors) -> dict[str, Any]:
+    path, text = tensors.file.path, tensors.file.metadata.get(_KEY)
+    if text is None:
+        raise CorruptFileError(
+            f"{path} is no file that sparseinf saved; sparseinf.load reads other files too"
+        )
+    try:
+        description: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise tensors.error(f"its description is not sound JSON ({error})") from None
+    version = description.get("version") if isinstance(description, dict) else None
+    if type(version) is not int or version < 1:
+        raise tensors.error("its description has no version")
+    kind = description.get("kind")
+    if version > _VERSION:
+        raise UnsupportedModelError(
+            f"{path} is a saved file of version {version}, but this sparseinf reads versions up to "
+            f"{_VERSION}; install a newer one"
+        )
+    if kind not in ("linear", "weights"):
+        raise tensors.error(f"its kind must be 'linear' or 'weights', but is {kind!r:.40}")
+    layers, other = description.get("layers"), description.get("other")
+    if not isinstance(layers, list) or not _is_list_of(other, str):
+        raise tensors.error("its description must list layers and other tensors")
+    return description
+
+
+def _read_layer(tensors: _Tensors, entry: Any) -> tuple[str, LinearRecord]:
+    if not isinstance(entry, dict) or entry.keys() - {"columns"} != _LAYER_FIELDS:
+        raise tensors.error(f"a layer must be described by {sorted(_LAYER_FIELDS)}, but got {entry!r:.80}")
+    name, shape, activation, options = entry["name"], entry["shape"], entry["activation"], entry["options"]
+    if not isinstance(name, str) or not is_possible_shape(shape) or len(shape) != 2:
+        raise tensors.error(
+            f"a layer needs a name and a shape of two extents, but has {name!r:.80}, {shape!r:.40}"
+        )
+    if entry["source_dtype"] not in SOURCE_DTYPES or type(entry["has_bias"]) is not bool:
+        raise tensors.error(
+            f"layer {name!r} has an unknown source_dtype, or does not say whether it has a bias"
+        )
+    if not isinstance(activation, str | None) and not (
+        _is_list_of(activation, str | int | float) and activation and isinstance(activation[0], str)
+    ):
+        raise tensors.error(f"layer {name!r} has no possible activation: {activation!r:.80}")
+    if not isinstance(options, dict):
+        raise tensors.error(f"layer {name!r} has options that are no JSON object")
+    bias = tensors.take_exactly(f"layer/{name}/bias", np.float32, (shape[0],)) if entry["has_bias"] else None
+    return name, LinearRecord(
+        weight=_read_weight(tensors, entry, (shape[0], shape[1])),
+        bias=None if bias is None else bias.copy(),
+        activation=_tuples(activation),
+        options={option: _tuples(value) for option, value in options.items()},
+    )
+
+
+def _read_weight(tensors: _Tensors, entry: dict[str, Any], shape: tuple[int, int]) -> Format:
+    name, prefix = entry["name"], f"layer/{entry['name']}/"
+    if entry["format"] == "dense":
+        values = tensors.take_exactly(prefix + "values", np.float32, shape)
+        weight: Format = Dense.unchecked(values, source_dtype=entry["source_dtype"])
+    elif entry["format"] == "csr":
+        values = tensors.take_exactly(prefix + "values", np.float32)
+        data = tensors.take_exactly(prefix + "columns", np.uint8)
+        try:
+            columns, row_offsets = decode_columns(str(entry.get("columns")), data, *shape, values.size)
+        except ValueError as error:
+            raise tensors.error(f"layer {name!r}: {error}") from None
+        weight = Csr.unchecked(shape, values, columns, row_offsets, source_dtype=entry["source_dtype"])
+    else:
+        raise tensors.error(f"layer {name!r} has the unknown format {entry['format']!r:.40}")
+    if first_nonfinite(values) is not None:
+        raise tensors.error(f"layer {name!r} holds a weight that is NaN or infinite")
+    if isinstance(weight, Csr) and not values.all():
+        raise tensors.error(f"layer {name!r} stores a zero among its nonzeros")
+    return weight
+
+
+def _tuples(value: Any) -> Any:
+    """Return a list as a tuple: JSON knows only lists, options and activations only tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _is_list_of(value: Any, kind: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)

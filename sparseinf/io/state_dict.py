@@ -1,0 +1,163 @@
+"""How the tensors of a state dict belong together: which are linear layers, and which are kept as they are.
+
+`fc1.weight` (2-D, float, at least 64 elements) is a layer named fc1 and takes `fc1.bias` with it. What
+torch's pruning leaves, `fc1.weight_orig` and `fc1.weight_mask`, is one weight. Embeddings look like linear
+layers, but are known by their names. Every tensor that is no part of a layer is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sparseinf.formats import Csr, Dense, Format, from_any
+from sparseinf.formats.float32 import SOURCE_DTYPES, dtype_name, first_nonfinite, to_float32
+from sparseinf.io.tensor_types import as_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["LayerTensors", "OtherTensor", "layers_and_others"]
+
+_LEAST_ELEMENTS = 64
+# A module's own name: "word_embeddings", "embed_tokens", "wte", "tok_emb".
+_EMBEDDING = re.compile(r"embed|(^|_)(wte|wpe|emb)(_|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTensors:
+    """A linear layer, in float32."""
+
+    name: str
+    weight: Format
+    bias: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, eq=False)
+class OtherTensor:
+    """A tensor that is kept: a copy with the dtype it had, dense even if it was sparse."""
+
+    name: str
+    array: npt.NDArray[Any]
+    was_sparse: bool
+
+
+def layers_and_others(tensors: Mapping[str, Any]) -> Iterator[LayerTensors | OtherTensor]:
+    """Go through the tensors in their order, a layer coming where the first of its tensors is.
+
+    Each tensor is asked for when its turn comes, so that few of a large file are in memory at once.
+
+    Raises
+    ------
+    TypeError
+        If a value is no array and no tensor on the CPU, or the bias or mask of a layer is of a wrong dtype.
+    ValueError
+        If a weight holds NaN or infinity, or a bias or mask does not fit its weight. Messages name the
+        tensor.
+    """
+    keys_of_layers: set[str] = set()
+    kept_modules: set[str] = set()
+    for key in tensors:
+        if key in keys_of_layers:
+            continue
+        module, _, kind = key.rpartition(".")
+        stem = kind.removesuffix("_orig").removesuffix("_mask")
+        if module and stem in ("weight", "bias") and module not in kept_modules:
+            layer = _find_layer(tensors, module)
+            if layer is not None:
+                keys_of_layers.update(_parts(tensors, f"{module}.weight"), _parts(tensors, f"{module}.bias"))
+                yield layer
+                continue
+            kept_modules.add(module)
+        value = tensors[key]
+        yield OtherTensor(key, np.array(as_array(value, key), order="C"), was_sparse=_is_sparse(value))
+
+
+def _find_layer(tensors: Mapping[str, Any], module: str) -> LayerTensors | None:
+    """Return the linear layer of this name, or None if there is none."""
+    key = f"{module}.weight"
+    parts = _parts(tensors, key)
+    own_name = re.sub(r"(\.\d+)+$", "", module).rpartition(".")[2]  # "embed" in "net.embed.0"
+    if not parts or _EMBEDDING.search(own_name):
+        return None
+    weight = tensors[parts[0]]
+    if not _is_large_float_matrix(weight):
+        return None
+    try:
+        converted = from_any(weight)
+        if len(parts) == 2:
+            values = _masked(converted.to_dense(), tensors, parts)
+            converted = Dense.unchecked(Dense.from_dense(values).values, source_dtype=converted.source_dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{key}: {error}") from None
+    return LayerTensors(module, converted, _find_bias(tensors, f"{module}.bias", converted.shape[0]))
+
+
+def _find_bias(tensors: Mapping[str, Any], key: str, out_features: int) -> npt.NDArray[np.float32] | None:
+    parts = _parts(tensors, key)
+    if not parts:
+        return None
+    source = as_array(tensors[parts[0]], parts[0])
+    if dtype_name(source.dtype) not in SOURCE_DTYPES:
+        raise TypeError(
+            f"{key} has dtype {source.dtype}, but the bias of a layer is expected to be one of "
+            f"{', '.join(SOURCE_DTYPES)}; convert it with .astype(np.float32)"
+        )
+    if source.shape != (out_features,):
+        raise ValueError(
+            f"{key} has shape {source.shape}, but its weight has out_features = {out_features}: "
+            f"({out_features},) is expected; repair it or leave it out"
+        )
+    bias = np.array(to_float32(source))
+    if len(parts) == 2:
+        bias = _masked(bias, tensors, parts)
+    place = first_nonfinite(bias)
+    if place is not None:
+        raise ValueError(f"{key}[{place}] is {source[place]}, but must be finite, also in float32; repair it")
+    return bias
+
+
+def _parts(tensors: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return the names under which a tensor is there: its own, those of its values and mask, or none."""
+    pair = (f"{key}_orig", f"{key}_mask")
+    is_pair = all(name in tensors for name in pair)
+    if key not in tensors:
+        return pair if is_pair else ()
+    if is_pair:
+        raise ValueError(f"{key} is there, but also {' and '.join(pair)}; leave out the one or the others")
+    return (key,)
+
+
+def _masked(
+    values: npt.NDArray[np.float32], tensors: Mapping[str, Any], parts: tuple[str, ...]
+) -> npt.NDArray[np.float32]:
+    mask = as_array(tensors[parts[1]], parts[1])
+    if mask.shape != values.shape:
+        raise ValueError(
+            f"{parts[1]} has shape {mask.shape}, but {parts[0]} has {values.shape}; they must be equal"
+        )
+    if mask.dtype.kind not in "biuf" and dtype_name(mask.dtype) != "bfloat16":
+        raise TypeError(f"{parts[1]} has dtype {mask.dtype}, but a mask is of numbers or booleans")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values * to_float32(mask)
+
+
+def _is_large_float_matrix(value: Any) -> bool:
+    if isinstance(value, Dense | Csr):
+        return math.prod(value.shape) >= _LEAST_ELEMENTS
+    dtype = getattr(value, "dtype", None)
+    name = dtype_name(dtype) if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
+    shape = getattr(value, "shape", ())
+    return name in SOURCE_DTYPES and len(shape) == 2 and math.prod(shape) >= _LEAST_ELEMENTS
+
+
+def _is_sparse(value: Any) -> bool:
+    return (
+        not isinstance(value, np.ndarray | np.generic)
+        and str(getattr(value, "layout", "")) != "torch.strided"
+    )
