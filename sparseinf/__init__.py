@@ -1,0 +1,31 @@
+"""Inference with pruned neural networks that really is faster on CPUs.
+
+`load` turns pruned weights into layers; everything else is there to choose, to explain, and to measure.
+"""
+
+from __future__ import annotations
+
+from sparseinf import formats
+from sparseinf.errors import CorruptFileError, UnsupportedIsaError, UnsupportedModelError
+from sparseinf.linear import SparseLinear
+from sparseinf.loading import load
+from sparseinf.report import Report
+from sparseinf.runtime import available_isas, cpu_info, use_isa
+from sparseinf.weights import SparseWeights
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CorruptFileError",
+    "Report",
+    "SparseLinear",
+    "SparseWeights",
+    "UnsupportedIsaError",
+    "UnsupportedModelError",
+    "__version__",
+    "available_isas",
+    "cpu_info",
+    "formats",
+    "load",
+    "use_isa",
+]

@@ -1,0 +1,1 @@
+"""Python compiles: chooses a form for each layer, packs it, and hands it to the runtime."""

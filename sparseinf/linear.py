@@ -1,0 +1,373 @@
+"""`SparseLinear`: one pruned linear layer, compiled for this machine."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparseinf import runtime
+from sparseinf.compile.activation import make_epilogue
+from sparseinf.compile.plans import choose_plans, format_of_pack, range_of
+from sparseinf.formats import Csr, Dense
+from sparseinf.io import LinearRecord, write
+from sparseinf.report import Report
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from sparseinf.compile.activation import Activation
+    from sparseinf.compile.plans import Plan
+    from sparseinf.formats import Format
+
+__all__ = ["SparseLinear"]
+
+_FORMATS = ("auto", "dense", "csr")
+_TUNINGS = ("measure", "model", "off")
+
+
+class SparseLinear:
+    """A linear layer y = activation(x @ weight.T + bias), made by `sparseinf.load`.
+
+    Calls may come from several threads at once. For one layer the result has the same bits in every run and for any
+    number of threads; each row of x affects only its own row of y. In the csr format values of x at pruned positions
+    are never used, so that NaN or infinity there does not spread; the dense format multiplies them by zero, as NumPy
+    does.
+
+    Notes
+    -----
+    Sums are made in float32, in an order that depends on the format and on the instruction-set level: the error of an
+    element of y stays below `1e-6 * (abs(x) @ abs(weight).T)` for up to a few thousand nonzeros a row.
+
+    Examples
+    --------
+    >>> import numpy as np, sparseinf
+    >>> weight = np.array([[0, 2, 0], [1, 0, 0]], np.float32)
+    >>> layer = sparseinf.load(weight, bias=np.array([0.5, -4], np.float32), activation="relu")
+    >>> layer(np.array([[3, 1, 7]], np.float32))
+    array([[2.5, 0. ]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        *,
+        native: runtime.Linear,
+        plans: Sequence[tuple[Plan, runtime.Pack]],
+        facts: _Facts,
+        bias: NDArray[np.float32] | None,
+        activation: Activation,
+        options: Mapping[str, Any],
+        name: str,
+    ) -> None:
+        self._native = native
+        self._plans = [plan for plan, _ in plans]
+        self._packs = list({id(pack): pack for _, pack in plans}.values())
+        self._facts = facts
+        self._bias = bias
+        self._activation = activation
+        self._options = dict(options)
+        self._name = name
+
+    @classmethod
+    def from_format(
+        cls,
+        weight: Format,
+        *,
+        bias: Any = None,
+        activation: Activation = None,
+        precision: str = "float32",
+        format: str = "auto",
+        batch: int | Iterable[int] | None = None,
+        threads: int | None = None,
+        tune: str = "measure",
+        calibration: Any = None,
+        name: str = "",
+        **format_options: Any,
+    ) -> SparseLinear:
+        """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters."""
+        _check_options(precision, format, tune, calibration, format_options)
+        batch_sizes = _batch_sizes(batch)
+        epilogue = make_epilogue(activation)
+        bias = _checked_bias(bias, weight.shape[0])
+        num_threads = runtime.checked_threads(threads)
+        isa = runtime.current_isa()
+        plans = choose_plans(weight, format=format, batch=batch_sizes, isa=isa, threads=num_threads)
+        native = runtime.Linear(
+            *weight.shape,
+            isa=isa,
+            plans=[(plan.first_columns, pack) for plan, pack in plans],
+            bias=bias,
+            epilogue=epilogue,
+            num_threads=num_threads,
+        )
+        return cls(
+            native=native,
+            plans=plans,
+            facts=_Facts(weight, num_threads, batch_sizes),
+            bias=bias,
+            activation=activation,
+            options={"format": format, "batch": batch_sizes, "precision": precision, "tune": tune},
+            name=name,
+        )
+
+    def __call__(
+        self,
+        x: NDArray[np.float32],
+        *,
+        out: NDArray[np.float32] | None = None,
+        residual: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Compute activation(x @ weight.T + bias + residual).
+
+        Parameters
+        ----------
+        x : float32, shape (..., in_features)
+            Any strides, any alignment, read-only too: it is read in place.
+        out : float32, shape (..., out_features), C-contiguous, optional
+            Where to write y; must not overlap x.
+        residual : float32, shape (..., out_features), optional
+            Added before the activation; may be `out` itself.
+
+        Returns
+        -------
+        float32, shape (..., out_features)
+            `out`, or a new array.
+
+        Raises
+        ------
+        TypeError
+            If an array is no NumPy array of float32.
+        ValueError
+            If a shape does not fit, or `out` is unsuitable.
+        """
+        return self._native(x, out, residual)
+
+    @property
+    def in_features(self) -> int:
+        """Features of x."""
+        return self._facts.shape[1]
+
+    @property
+    def out_features(self) -> int:
+        """Features of y."""
+        return self._facts.shape[0]
+
+    @property
+    def sparsity(self) -> float:
+        """Share of zeros in the weight."""
+        return self._facts.sparsity
+
+    @property
+    def threads(self) -> int:
+        """How many threads a call may use."""
+        return self._facts.threads
+
+    @property
+    def name(self) -> str:
+        """The layer's name among the weights that it was loaded with; empty for a layer on its own."""
+        return self._name
+
+    @property
+    def activation(self) -> Activation:
+        """The activation as it was given."""
+        return self._activation
+
+    @property
+    def bias(self) -> NDArray[np.float32] | None:
+        """The bias, read-only, or None."""
+        return self._bias
+
+    @property
+    def weight(self) -> Format:
+        """The weight, made again from what the layer runs on: every call makes a new one."""
+        return format_of_pack(self._packs[0], self._facts.shape, self._facts.source_dtype)
+
+    @property
+    def format(self) -> str:
+        """The format that runs the largest batch."""
+        return self._main_plan.format
+
+    @property
+    def kernel(self) -> str:
+        """The kernel that runs the largest batch."""
+        return self._main_plan.kernel
+
+    @property
+    def isa(self) -> str:
+        """The instruction-set level that runs the largest batch."""
+        return self._main_plan.isa
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all packs: what the layer holds in memory, but for its bias."""
+        return sum(pack.nbytes for pack in self._packs)
+
+    def plan(self, num_columns: int) -> Plan:
+        """Return how `num_columns` rows of x (tokens, pixels) are computed.
+
+        Raises
+        ------
+        ValueError
+            If it is less than 1.
+        """
+        number = operator.index(num_columns)
+        if number < 1:
+            raise ValueError(f"a plan is for at least 1 column, but {number} were asked for")
+        return self._plans[range_of(number)]
+
+    def explain(self) -> Report:
+        """Say, a row for each range of columns, what runs and against which alternatives it was chosen."""
+        facts = self._facts
+        candidates = list(self._plans[0].predicted_ns)
+        columns = ["layer", "shape", "zeros", "columns", "format", "kernel", "isa", "bytes", "at_columns"]
+        predicted = [f"{name}_us" for name in candidates]
+        rows = []
+        for plan in self._plans:
+            last = "" if plan.last_columns is None else f"-{plan.last_columns}"
+            rows.append(
+                {
+                    "layer": self._name or "-",
+                    "shape": f"{self.out_features}x{self.in_features}",
+                    "zeros": f"{100 * facts.sparsity:.1f} %",
+                    "columns": f"{plan.first_columns}{'+' if plan.last_columns is None else last}",
+                    "format": plan.format,
+                    "kernel": plan.kernel,
+                    "isa": plan.isa,
+                    "bytes": plan.nbytes,
+                    "at_columns": plan.typical_columns,
+                    **{name: plan.predicted_ns[c] / 1e3 for name, c in zip(predicted, candidates, strict=True)},
+                }
+            )
+        packs = "1 pack" if len(self._packs) == 1 else f"{len(self._packs)} packs"
+        return Report(
+            f"{self._name or 'layer'}: {facts.num_nonzeros:,} nonzeros, {self.nbytes:,} bytes in {packs}, "
+            f"threads: {facts.threads}",
+            [*columns, *predicted],
+            rows,
+            notes=self._notes(),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the layer to a file that `sparseinf.load` reads; the file appears only when it is complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        write(path, self.record())
+
+    def record(self) -> LinearRecord:
+        """Return all of the layer that a file keeps: the weight in its smaller form, never a pack."""
+        weight = self.weight
+        # A bit a position and the nonzeros, or every value.
+        if isinstance(weight, Dense) and weight.num_nonzeros + weight.values.size / 32 < weight.values.size:
+            csr = Csr.from_dense(weight.values)
+            weight = Csr.unchecked(
+                csr.shape, csr.values, csr.columns, csr.row_offsets, source_dtype=weight.source_dtype
+            )
+        return LinearRecord(weight=weight, bias=self._bias, activation=self._activation, options=self._options)
+
+    def benchmark(self, x: NDArray[np.float32], *, against: Sequence[str] | None = None) -> Report:
+        """Time the layer beside other libraries on the same x, turn about, and compare the results.
+
+        Parameters
+        ----------
+        x : float32, shape (..., in_features)
+        against : sequence of str, optional
+            Names of rivals; None takes all that are installed.
+
+        Raises
+        ------
+        ValueError
+            If a rival that is asked for by name cannot be built.
+        """
+        from sparseinf.bench import compare  # noqa: PLC0415 - upwards: what measures layers stands above them
+
+        return compare(self, x, against=against)
+
+    def __repr__(self) -> str:
+        return (
+            f"SparseLinear(in_features={self.in_features}, out_features={self.out_features}, "
+            f"sparsity={self.sparsity:.3f}, format={self.format!r}, isa={self.isa!r}, threads={self.threads})"
+        )
+
+    @property
+    def _main_plan(self) -> Plan:
+        batch = self._facts.batch
+        return self._plans[-1] if batch is None else self.plan(max(batch))
+
+    def _notes(self) -> list[str]:
+        name = f"{self._name}: the" if self._name else "The"
+        notes = ["Times are the cost model's predictions for one thread, not measurements."]
+        if self._options["format"] != "auto":
+            notes.append(f"{name} format {self._options['format']!r} was asked for; nothing was chosen.")
+        if self._facts.batch is not None:
+            notes.append(f"{name} packs were chosen for batch {', '.join(map(str, self._facts.batch))}.")
+        if self._facts.source_dtype != "float32":
+            notes.append(f"{name} weight was {self._facts.source_dtype} and was converted to float32 at load.")
+        return notes
+
+
+class _Facts:
+    """What a layer remembers of its weight, which itself is gone."""
+
+    def __init__(self, weight: Format, threads: int, batch: tuple[int, ...] | None) -> None:
+        self.shape = weight.shape
+        self.num_nonzeros = weight.num_nonzeros
+        self.sparsity = weight.sparsity
+        self.source_dtype = weight.source_dtype
+        self.threads = threads
+        self.batch = batch
+
+
+def _check_options(
+    precision: str, format: str, tune: str, calibration: Any, format_options: Mapping[str, Any]
+) -> None:
+    if format_options:
+        raise TypeError(
+            f"{', '.join(map(repr, format_options))} is no option of the formats 'dense' and 'csr'; leave it out"
+        )
+    for option, value, allowed in (
+        ("precision", precision, ("float32",)),
+        ("format", format, _FORMATS),
+        ("tune", tune, _TUNINGS),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{option} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
+    if calibration is not None:
+        raise ValueError("calibration is for precision='int8', but the layer computes in float32; leave it out")
+
+
+def _batch_sizes(batch: int | Iterable[int] | None) -> tuple[int, ...] | None:
+    if batch is None:
+        return None
+    try:
+        sizes = tuple(map(operator.index, batch if hasattr(batch, "__iter__") else (batch,)))
+    except TypeError:
+        raise TypeError(f"batch must be a whole number, several of them, or None, but is {batch!r}") from None
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"batch must name numbers of rows of x, each at least 1, but is {batch!r}")
+    return sizes
+
+
+def _checked_bias(bias: Any, out_features: int) -> NDArray[np.float32] | None:
+    if bias is None:
+        return None
+    if hasattr(bias, "detach"):
+        bias = bias.detach().cpu().numpy()
+    if not isinstance(bias, np.ndarray):
+        raise TypeError(f"bias must be a float32 array or None, but is a {type(bias).__name__}")
+    if bias.dtype.kind != "f":
+        raise TypeError(f"bias must be of float32, but is of {bias.dtype}; convert it with .astype(np.float32)")
+    if bias.shape != (out_features,):
+        raise ValueError(f"bias must have shape ({out_features},), one value an output feature, but has {bias.shape}")
+    copy = bias.astype(np.float32)
+    if not np.isfinite(copy).all():
+        raise ValueError(f"bias[{int(np.flatnonzero(~np.isfinite(copy))[0])}] is not a finite float32 number")
+    copy.flags.writeable = False
+    return copy

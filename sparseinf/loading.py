@@ -1,0 +1,137 @@
+"""`load`: whatever holds weights becomes layers that run fast."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparseinf.errors import UnsupportedModelError
+from sparseinf.formats import from_any
+from sparseinf.io import LinearRecord, is_artifact, open_tensors, read
+from sparseinf.linear import SparseLinear
+from sparseinf.weights import SparseWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sparseinf.compile.activation import Activation
+    from sparseinf.io import Record
+
+__all__ = ["load"]
+
+_DEFAULTS: dict[str, Any] = {
+    "precision": "float32",
+    "format": "auto",
+    "batch": None,
+    "threads": None,
+    "tune": "measure",
+    "calibration": None,
+}
+
+
+def load(
+    source: Any,
+    *,
+    bias: Any = None,
+    activation: Activation = None,
+    precision: str = "float32",
+    format: str = "auto",
+    batch: int | Iterable[int] | None = None,
+    threads: int | None = None,
+    tune: str = "measure",
+    calibration: Any = None,
+    **format_options: Any,
+) -> SparseLinear | SparseWeights:
+    """Compile pruned weights for this machine.
+
+    Parameters
+    ----------
+    source : array, mapping or path
+        A 2-D weight of shape (out_features, in_features) - a NumPy array, torch tensor, scipy.sparse matrix or one of
+        `sparseinf.formats` - gives a `SparseLinear`. A mapping of names to arrays, a torch state dict, or a file
+        (.npz, .safetensors, .pt, .pth) gives `SparseWeights`. A file that `save` wrote gives what was saved.
+    bias : float32, shape (out_features,), optional
+        For a single weight.
+    activation : None, str or tuple, optional
+        For a single weight: "relu", "relu6", ("clip", low, high), "gelu", "gelu_tanh", "silu", "hardswish",
+        "hardsigmoid", "sigmoid", "tanh" or ("leaky_relu", slope).
+    precision : {"float32"}
+    format : {"auto", "dense", "csr"}
+        "auto" takes for each range of columns what the cost model predicts to be fastest.
+    batch : int, iterable of int, or None
+        Numbers of rows of x to be good at; None is all of them. Every number works in any case.
+    threads : int, optional
+        How many threads a call may use: the cores of this process, or SPARSEINF_NUM_THREADS.
+    tune : {"measure", "model", "off"}
+        How formats are chosen: the cost model decides in all three cases, so that a load is reproducible.
+    calibration : None
+
+    Returns
+    -------
+    SparseLinear or SparseWeights
+
+    Raises
+    ------
+    TypeError
+        If the source is of a kind, or a weight of a dtype, that cannot be loaded.
+    ValueError
+        If a weight is not 2-D, holds NaN or infinity, or an option is unknown; `CorruptFileError` if a file is
+        damaged, `UnsupportedIsaError` if SPARSEINF_ISA names a level that this machine does not have.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> import numpy as np, sparseinf
+    >>> weight = np.zeros((256, 512), np.float32)
+    >>> weight[:, ::20] = 1.0
+    >>> layer = sparseinf.load(weight, activation="relu")
+    >>> layer(np.ones((3, 512), np.float32)).shape
+    (3, 256)
+    >>> layer.format
+    'csr'
+    """
+    options: dict[str, Any] = {
+        "precision": precision,
+        "format": format,
+        "batch": batch,
+        "threads": threads,
+        "tune": tune,
+        "calibration": calibration,
+        **format_options,
+    }
+    if isinstance(source, str | os.PathLike | Mapping):
+        if bias is not None or activation is not None:
+            raise TypeError("bias and activation belong to a single weight; a file or mapping brings its own")
+        if isinstance(source, Mapping):
+            return SparseWeights.from_tensors(source, **options)
+        return _load_file(os.fspath(source), options)
+    if hasattr(source, "state_dict"):
+        raise TypeError(
+            "a torch.nn.Module was given, but weights are expected; use load(module.state_dict()), or "
+            "sparseinf.torch.sparsify(module) to replace its layers"
+        )
+    return SparseLinear.from_format(from_any(source), bias=bias, activation=activation, **options)
+
+
+def _load_file(path: str, options: dict[str, Any]) -> SparseLinear | SparseWeights:
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.endswith(".onnx"):
+        raise UnsupportedModelError(
+            f"{path} is an ONNX model, which this version does not read; save its weights as .npz or .safetensors"
+        )
+    if is_artifact(path):
+        return _compile_record(read(path), options)
+    return SparseWeights.from_tensors(open_tensors(path), **options)
+
+
+def _compile_record(record: Record, options: dict[str, Any]) -> SparseLinear | SparseWeights:
+    # Where the caller says nothing, what was saved holds.
+    said = {key: value for key, value in options.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
+    if isinstance(record, LinearRecord):
+        made_with: dict[str, Any] = {**record.options, **said}
+        return SparseLinear.from_format(record.weight, bias=record.bias, activation=record.activation, **made_with)
+    return SparseWeights.from_record(record, **said)

@@ -1,0 +1,169 @@
+"""`SparseWeights`: the weights of a network, its linear layers ready to run and everything else kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sparseinf.io import WeightsRecord, write
+from sparseinf.io.state_dict import LayerTensors, layers_and_others
+from sparseinf.linear import SparseLinear
+from sparseinf.report import Report
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy.typing as npt
+
+__all__ = ["SparseWeights"]
+
+
+class SparseWeights(Mapping[str, SparseLinear]):
+    """Layers by name, read-only; the other tensors of the network are in `other`.
+
+    `sparseinf.load` makes it from a mapping of tensors, a file of them, or a saved file.
+
+    Parameters
+    ----------
+    layers : mapping of str to SparseLinear
+    other : mapping of str to array
+        Tensors that are no part of a layer. bfloat16 and 8-bit floats, for which NumPy has no dtype, are
+        bits, in a structured dtype with one field of that name.
+    notes : sequence of str
+        What `explain` should say besides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sparseinf
+    >>> tensors = {"fc1.weight": np.eye(8, dtype=np.float32), "fc1.bias": np.ones(8), "step": np.array(7)}
+    >>> weights = sparseinf.load(tensors)
+    >>> list(weights), list(weights.other)
+    (['fc1'], ['step'])
+    >>> weights["fc1"](np.full(8, 2, np.float32))[:3]
+    array([3., 3., 3.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, SparseLinear],
+        other: Mapping[str, npt.NDArray[Any]],
+        *,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._layers = dict(layers)
+        self._notes = tuple(notes)
+        self.other: Mapping[str, npt.NDArray[Any]] = MappingProxyType(dict(other))
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Any], **options: Any) -> SparseWeights:
+        """Make layers of the tensors that are linear layers, and keep the others.
+
+        Parameters
+        ----------
+        tensors : mapping of str to array or tensor
+            As in a torch state dict; `sparseinf.io.open_tensors` reads one from a file. 2-D float tensors
+            named `*.weight` with at least 64 elements are layers, together with the `*.bias` beside them;
+            `weight_orig` and `weight_mask`, as torch's pruning leaves them, are multiplied. Embeddings, known
+            by their names, are kept in `other`.
+        **options
+            Options of `sparseinf.load`, the same for all layers.
+
+        Raises
+        ------
+        TypeError
+            If a value is no array and no tensor on the CPU, or a bias or mask is of a wrong dtype.
+        ValueError
+            If a weight holds NaN or infinity, or a bias or mask does not fit its weight.
+        """
+        layers: dict[str, SparseLinear] = {}
+        other: dict[str, npt.NDArray[Any]] = {}
+        notes = []
+        for item in layers_and_others(tensors):
+            if isinstance(item, LayerTensors):
+                layers[item.name] = SparseLinear.from_format(
+                    item.weight, bias=item.bias, name=item.name, **options
+                )
+                continue
+            other[item.name] = item.array
+            if item.was_sparse:
+                notes.append(f"{item.name} was sparse, but is no layer: it is kept dense.")
+        return cls(layers, other, notes=notes)
+
+    @classmethod
+    def from_record(cls, record: WeightsRecord, **options: Any) -> SparseWeights:
+        """Make the layers of a saved file; `options` go before those that were saved."""
+        layers = {
+            name: SparseLinear.from_format(
+                layer.weight,
+                bias=layer.bias,
+                activation=layer.activation,
+                name=name,
+                **{**layer.options, **options},
+            )
+            for name, layer in record.layers.items()
+        }
+        return cls(layers, record.other)
+
+    def __getitem__(self, name: str) -> SparseLinear:
+        """Return a layer.
+
+        Raises
+        ------
+        KeyError
+            If there is none of this name; the message tells whether it is in `other`.
+        """
+        if name not in self._layers:
+            kept = name in self.other
+            hint = "it is in .other, kept as it was" if kept else f"layers are {[*self._layers]}"
+            raise KeyError(f"there is no layer {name!r}; {hint:.300}")
+        return self._layers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the layers."""
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return len(self._layers)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a layer of this name."""
+        return name in self._layers
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all packs and of the other tensors."""
+        return sum(layer.nbytes for layer in self.values()) + sum(
+            array.nbytes for array in self.other.values()
+        )
+
+    def explain(self) -> Report:
+        """Return one report with the rows of all layers."""
+        reports = [layer.explain() for layer in self.values()]
+        columns = dict.fromkeys(column for report in reports for column in report.columns)
+        notes = dict.fromkeys(note for report in reports for note in report.notes)
+        kept = [f"{len(self.other)} other tensors are kept as they are."] if self.other else []
+        return Report(
+            f"{len(self)} layers",
+            list(columns) or ["layer"],
+            [row for report in reports for row in report.rows],
+            [*notes, *self._notes, *kept],
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write layers and other tensors into one file, which `sparseinf.load` reads; atomic.
+
+        Raises
+        ------
+        TypeError
+            If one of `other` has a dtype that a file cannot hold (text, dates).
+        FileNotFoundError
+            If the folder does not exist.
+        """
+        write(path, WeightsRecord({name: layer.record() for name, layer in self.items()}, self.other))
+
+    def __repr__(self) -> str:
+        """Return what there is, in one line."""
+        return f"SparseWeights({len(self)} layers, {len(self.other)} other tensors, {self.nbytes:,} bytes)"
