@@ -1,0 +1,301 @@
+"""Measures every number that this release promises, in one run, and writes them down, misses included.
+
+    python bench/targets.py                    # everything, about ten minutes
+    python bench/targets.py --only call tails  # some groups
+    python bench/targets.py -o targets.md      # as Markdown too
+
+Rules: one thread unless said otherwise, bias and ReLU included, rivals in the same process, turn about,
+medians. Speeds are how many times longer the rival takes. Needs the `bench` extra, and a machine that has
+nothing else to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import sparseinf
+from sparseinf import SparseLinear, bench, formats
+from sparseinf.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+ORT, OWN_DENSE = "onnxruntime", "sparseinf_dense"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One promise and what became of it. `at_most` says that small is good."""
+
+    what: str
+    unit: str
+    measured: float
+    must: float
+    aim: float | None = None
+    at_most: bool = False
+    detail: str = ""
+
+    def verdict(self) -> str:
+        """Return "aim", "must" or "MISSED", whichever was reached."""
+        sign = -1 if self.at_most else 1
+        if self.aim is not None and sign * self.measured >= sign * self.aim:
+            return "aim"
+        return "must" if sign * self.measured >= sign * self.must else "MISSED"
+
+    def row(self) -> dict[str, Any]:
+        """Return this result as a row of the final table."""
+        bound = "at most" if self.at_most else "at least"
+        return {
+            "what": self.what,
+            "must": f"{bound} {self.must:g} {self.unit}",
+            "aim": None if self.aim is None else f"{self.aim:g} {self.unit}",
+            "measured": f"{self.measured:.3g} {self.unit}",
+            "verdict": self.verdict(),
+            "detail": self.detail,
+        }
+
+
+def unstructured() -> Iterator[Result]:
+    """CSR against ONNX Runtime dense, many columns."""
+    promises = {0.5: (1.4, 1.8), 0.7: (2.2, 2.8), 0.8: (3, 4), 0.9: (5.5, 7), 0.95: (8, 11)}
+    for shape in ((768, 768, 384), (3072, 768, 128)):
+        for sparsity, (must, aim) in promises.items():
+            yield _against(shape, sparsity, (ORT,), (must, aim))
+
+
+def dense() -> Iterator[Result]:
+    """Our dense format against ONNX Runtime's, so that leaving a layer dense costs nothing."""
+    for shape in ((768, 768, 384), (3072, 768, 128)):
+        yield _against(shape, 0.0, (ORT,), (0.97, 1.0), format="dense")
+
+
+def vector() -> Iterator[Result]:
+    """One column, weights from memory, against the faster of ONNX Runtime and our own dense."""
+    for sparsity, must in ((0.7, 1.7), (0.9, 3.0)):
+        yield _against((4096, 4096, 1), sparsity, (ORT, OWN_DENSE), (must, None), from_memory=True)
+
+
+def few_columns() -> Iterator[Result]:
+    """Sixteen columns against ONNX Runtime dense."""
+    yield _against((4096, 4096, 16), 0.9, (ORT,), (3.5, 5))
+
+
+def avx2() -> Iterator[Result]:
+    """CSR at the avx2 level against the faster of ONNX Runtime and our own avx2 dense.
+
+    ONNX Runtime has no switch that holds it to AVX2, so it runs as it comes: on a processor with AVX-512 that
+    is the harder comparison.
+    """
+    with sparseinf.use_isa("avx2"):
+        for shape in ((768, 768, 384), (3072, 768, 128)):
+            yield _against(shape, 0.9, (ORT, OWN_DENSE), (4.5, 6), label="avx2 level, ")
+
+
+def tails() -> Iterator[Result]:
+    """How far the time of a number of columns lies above the line between the multiples of 16 around it."""
+    layer = _layer((1024, 1024), 0.8)
+    sizes = range(16, 145)
+    calls = {str(n): _call(layer, bench.random_input(n, 1024)) for n in sizes if n <= 130 or n % 16 == 0}
+    times = {int(n): timing.median_s for n, timing in bench.alternate(calls, min_seconds=0.05).items()}
+    ratios = {}
+    for n in range(16, 131):
+        below, share = n - n % 16, n % 16 / 16
+        above = below + 16
+        line = times[below] if not share else (1 - share) * times[below] + share * times[above]
+        ratios[n] = times[n] / line
+    worst = sorted(ratios, key=ratios.__getitem__, reverse=True)[:3]
+    yield Result(
+        "1024x1024 at 80 %, N = 16 to 130: worst time over the line between multiples of 16",
+        "x",
+        ratios[worst[0]],
+        1.25,
+        1.1,
+        at_most=True,
+        detail="worst " + ", ".join(f"N = {n}: {ratios[n]:.2f}" for n in worst),
+    )
+
+
+def threads() -> Iterator[Result]:
+    """Two threads against one."""
+    x = bench.random_input(512, 768)
+    calls = {str(n): _call(_layer((3072, 768), 0.9, threads=n), x) for n in (1, 2)}
+    one, two = bench.alternate(calls, rest_seconds=bench.rest_after_threads(2)).values()
+    yield Result(
+        "3072x768x512 at 90 %, two threads against one",
+        "x",
+        one.median_s / two.median_s,
+        1.8,
+        1.95,
+        detail=f"{1e3 * one.median_s:.2f} ms and {1e3 * two.median_s:.2f} ms",
+    )
+
+
+def call() -> Iterator[Result]:
+    """Time a call that has hardly anything to compute."""
+    layer, x = _layer((64, 64), 0.9, batch=1), bench.random_input(1, 64)
+    y = np.empty((1, 64), dtype=np.float32)
+    timing = bench.alternate({"call": lambda: layer(x, out=y)})["call"]
+    yield Result("a call on 64x64 at 90 %, N = 1, with out=", "us", 1e6 * timing.median_s, 5, 2, at_most=True)
+
+
+def importing() -> Iterator[Result]:
+    """Import us after NumPy, in fresh processes."""
+    seconds = [float(_python(_IMPORT)) for _ in range(20)]
+    yield Result("import sparseinf beyond NumPy", "ms", 1e3 * float(np.median(seconds)), 60, 30, at_most=True)
+
+
+def files() -> Iterator[Result]:
+    """Size of saved files; time and memory of loading 100 million nonzeros with one thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "layer.safetensors")
+        sparsities = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+        sizes = {}
+        for sparsity in sparsities:
+            weight = bench.random_weight((2048, 2048), sparsity)
+            sparseinf.load(weight, format="csr", tune="off").save(path)
+            sizes[sparsity] = path.stat().st_size / np.count_nonzero(weight)
+        worst = max(sizes, key=sizes.__getitem__)
+        yield Result(
+            "bytes a nonzero in a saved file, 50 to 99 %, the worst",
+            "bytes",
+            sizes[worst],
+            5.3,
+            at_most=True,
+            detail=f"at {worst:.0%}",
+        )
+        weight = bench.random_weight((14142, 14142), 0.5)
+        million = np.count_nonzero(weight) / 1e6
+        sparseinf.load(weight, format="csr", batch=64, tune="off").save(path)
+        del weight
+        loads = [[float(word) for word in _python(_LOAD, str(path)).split()] for _ in range(3)]
+        seconds, ratio = np.median(loads, axis=0).tolist()
+        what = f"loading {million:.0f} million nonzeros, one thread: "
+        yield Result(what + "time", "s", seconds, 1.0, at_most=True)
+        yield Result(what + "memory over the bytes of the packs", "x", ratio, 1.3, at_most=True)
+
+
+def _layer(
+    shape: tuple[int, int], sparsity: float, *, threads: int = 1, batch: int | None = None
+) -> SparseLinear:
+    """Return a layer with random zeros, bias and ReLU."""
+    bias = np.random.default_rng(2).standard_normal(shape[0], dtype=np.float32)
+    weight = formats.Csr.from_dense(bench.random_weight(shape, sparsity))
+    return SparseLinear.from_format(weight, bias=bias, activation="relu", threads=threads, batch=batch)
+
+
+def _call(layer: SparseLinear, x: NDArray[np.float32]) -> Callable[[], object]:
+    """Return the call to time."""
+    return partial(layer, x)
+
+
+def _against(
+    shape: tuple[int, int, int],
+    sparsity: float,
+    rivals: tuple[str, ...],
+    promise: tuple[float, float | None],
+    *,
+    label: str = "",
+    from_memory: bool = False,
+    **options: Any,
+) -> Result:
+    """Return how many times longer the fastest of `rivals` takes for one random layer."""
+    cases = bench.random_cases([shape], [sparsity], from_memory=from_memory)
+    ours, *others = bench.run(cases, against=rivals, threads=1, min_seconds=0.5, **options)
+    best = min(others, key=lambda row: row["median_us"])
+    limit = "of_bandwidth" if from_memory else "of_peak"
+    return Result(
+        f"{label}{'x'.join(map(str, shape))} at {sparsity:.0%} against {' and '.join(rivals)}",
+        "x",
+        best["relative_time"],
+        *promise,
+        detail=f"{ours['median_us']:,.0f} us with {ours['runs']}, spread {ours['spread']:.2f}, {limit} "
+        f"{ours[limit]:.2f}; {best['contender']} {best['median_us']:,.0f} us, spread {best['spread']:.2f}",
+    )
+
+
+def _python(code: str, *arguments: str) -> str:
+    """Run code in a fresh interpreter and return what it prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+_IMPORT = """
+import time, numpy
+begin = time.perf_counter()
+import sparseinf
+print(time.perf_counter() - begin)
+"""
+
+_LOAD = """
+import sys, time
+import numpy, sparseinf
+
+def resident_bytes():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmRSS"):
+            return 1024 * int(line.split()[1])
+
+sparseinf.load(numpy.eye(64, dtype=numpy.float32), threads=1)  # whatever is paid once is paid here
+before, begin = resident_bytes(), time.perf_counter()
+layer = sparseinf.load(sys.argv[1], threads=1, batch=64, tune="model")
+print(time.perf_counter() - begin, (resident_bytes() - before) / layer.nbytes)
+"""
+
+
+GROUPS: dict[str, Callable[[], Iterator[Result]]] = {
+    "unstructured": unstructured,
+    "dense": dense,
+    "vector": vector,
+    "few_columns": few_columns,
+    "tails": tails,
+    "avx2": avx2,
+    "threads": threads,
+    "call": call,
+    "import": importing,
+    "files": files,
+}
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="measure these groups"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="write the table as Markdown to this file")
+    arguments = parser.parse_args()
+    results = []
+    for group in arguments.only:
+        for result in GROUPS[group]():
+            print(f"{result.what}: {result.measured:.3g} {result.unit} ({result.verdict()})", flush=True)
+            results.append(result)
+    report = Report(
+        "What this release promises, and what was measured",
+        ["what", "must", "aim", "measured", "verdict", "detail"],
+        [result.row() for result in results],
+        [
+            "each x of an 'against' is how many times longer the fastest of the rivals takes.",
+            "medians of at least 20 turns, contenders turn about; bias, ReLU and all conversions included.",
+            bench.machine_sentence(),
+        ],
+    )
+    print(f"\n{report}")
+    if arguments.output is not None:
+        bench.write_markdown(report, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

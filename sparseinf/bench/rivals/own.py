@@ -1,0 +1,61 @@
+"""Our own layers as contenders, and our dense format as the rival that any sparse one has to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparseinf.bench.rivals.contender import Contender
+from sparseinf.linear import SparseLinear
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sparseinf.io import LinearRecord
+
+
+def contender_of(
+    layers: Sequence[SparseLinear], *, batch: int | None = None, name: str = "sparseinf"
+) -> Contender:
+    """Return layers of ours as a contender.
+
+    Parameters
+    ----------
+    layers : sequence of SparseLinear
+        The output of one is the input of the next.
+    batch : int, optional
+        Whose plans `runs` and `nbytes` describe; those of the largest batch when left out.
+    name : str
+        What the reports call it.
+    """
+
+    def call(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    plans = [layer if batch is None else layer.plan(batch) for layer in layers]
+    return Contender(
+        name,
+        ", ".join(dict.fromkeys(plan.kernel for plan in plans)),
+        call,
+        sum(plan.nbytes for plan in plans),
+        uses_zeros=all(plan.format == "dense" for plan in plans),
+    )
+
+
+def build_sparseinf_dense(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
+    """Pack every layer densely, at the highest ISA level that may be used where this is called."""
+    dense = [
+        SparseLinear.from_format(
+            layer.weight,
+            bias=layer.bias,
+            activation=layer.activation,
+            format="dense",
+            threads=threads,
+        )
+        for layer in layers
+    ]
+    return contender_of(dense, name=name)

@@ -1,0 +1,73 @@
+"""What the commands that take FILE share: their options, and opening the file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sparseinf.linear import SparseLinear
+    from sparseinf.weights import SparseWeights
+
+
+def add_load_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that are passed on to `sparseinf.load`."""
+    parser.add_argument("--format", choices=["auto", "dense", "csr"], help="force a format")
+    parser.add_argument(
+        "--batch",
+        type=positive_numbers,
+        metavar="N,N",
+        help="numbers of rows of x to be good at (default: all)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive_number,
+        metavar="N",
+        help="threads to use (default: all cores of this process)",
+    )
+    parser.add_argument(
+        "--tune", choices=["measure", "model", "off"], help="how formats are chosen (default: measure)"
+    )
+
+
+def open_source(path: Path, arguments: argparse.Namespace) -> SparseLinear | SparseWeights:
+    """Load a file with the options of `add_load_options`; a `.npy` file is one layer.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, TypeError
+        As `sparseinf.load` does.
+    """
+    from sparseinf.loading import load
+
+    options: dict[str, Any] = {
+        name: value
+        for name in ("format", "batch", "threads", "tune")
+        if (value := getattr(arguments, name)) is not None
+    }
+    if path.suffix == ".npy":
+        return load(np.load(path, allow_pickle=False), **options)
+    return load(path, **options)
+
+
+def layers_of(loaded: SparseLinear | SparseWeights, path: Path) -> dict[str, SparseLinear]:
+    """Return the layers of whatever was loaded, by name; a single layer has the name of its file."""
+    from sparseinf.linear import SparseLinear
+
+    return {path.stem: loaded} if isinstance(loaded, SparseLinear) else dict(loaded)
+
+
+def positive_number(text: str) -> int:
+    """Read a whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text!r}")
+    return int(text)
+
+
+def positive_numbers(text: str) -> tuple[int, ...]:
+    """Read whole numbers from 1 up, separated by commas."""
+    return tuple(positive_number(word) for word in text.split(","))
