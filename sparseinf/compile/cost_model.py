@@ -1,27 +1,25 @@
 """Predicts how long a layer takes in each form, from its shape and its nonzeros.
 
-With N columns, h half vectors of them and p panels, times in nanoseconds on one thread:
+A prediction is a sum of amounts of work, each times the nanoseconds that one of it takes at an instruction-set level.
+With N columns (rows of x), h half vectors of them, p panels and b visits to a row's accumulators, one a K block:
 
-    spmm_csr      nonzeros * (p * csr_visit + h * csr_half) + p * row_blocks * csr_row
-    spmm_dense    weights * h * dense_half(h)
-    gemv_csr      nonzeros * csr_scalar + row_blocks * csr_row
-    gemv_bitmap   positions / 16 * bitmap_group
-    gemv_dense    weights * dense_scalar
+    csr, N > 1      nonzeros * (p * csr_visit + h * ((1 - d) * csr_half + d * csr_shared_half)) + p * b * csr_row
+    csr, N = 1      nonzeros * csr_scalar + b * csr_row
+    bitmap, N = 1   positions / 16 * bitmap_group
+    dense, N > 1    weights * (p * dense_visit + h * dense_half)
+    dense, N = 1    weights * dense_scalar
+    all             (in + out features) * N * convert + call
 
-plus (in + out features) * N * convert, and never less than the pack's bytes take from memory. `bench/fit_cost_model.py`
-measures the constants; choices depend only on their ratios, which vary little between processors of one level.
+where d, the density, is how likely a nonzero's column is one of the other row's too; and it is never less than reading the pack takes. `bench/fit_cost_model.py` measures the constants. Choices
+depend on their ratios only, which vary little between processors of one level.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["CONSTANTS", "LayerShape", "LevelConstants", "pack_bytes", "predict_ns"]
+__all__ = ["CONSTANTS", "LayerShape", "LevelConstants", "pack_bytes", "predict_ns", "terms"]
 
 
 @dataclass(frozen=True)
@@ -32,42 +30,59 @@ class LayerShape:
     in_features: int
     num_nonzeros: int
 
+    @property
+    def positions(self) -> int:
+        """Zeros and nonzeros together."""
+        return self.out_features * self.in_features
+
+    @property
+    def density(self) -> float:
+        """Share of nonzeros."""
+        return self.num_nonzeros / max(self.positions, 1)
+
 
 @dataclass(frozen=True)
 class LevelConstants:
-    """Nanoseconds, for one instruction-set level."""
+    """Nanoseconds for one of each kind of work, and the columns in half a vector, at an instruction-set level."""
 
     half_vector: int
     csr_visit: float
     csr_half: float
+    csr_shared_half: float
     csr_row: float
     csr_scalar: float
     bitmap_group: float
-    dense_half: tuple[float, float, float]
-    """For one, two and more half vectors: narrow tiles load more than they multiply."""
+    dense_visit: float
+    dense_half: float
     dense_scalar: float
     convert: float
+    call: float
+
+    def rates(self) -> dict[str, float]:
+        """Return the measured constants by name."""
+        return {name: value for name, value in asdict(self).items() if name != "half_vector"}
 
 
 # bench/fit_cost_model.py on an AMD EPYC (Zen 4), one thread, 2026-11-20.
-CONSTANTS: Mapping[str, LevelConstants] = {
-    "avx512": LevelConstants(8, 0.20, 0.15, 6.0, 0.35, 0.85, (0.150, 0.142, 0.140), 0.16, 0.12),
-    "avx2": LevelConstants(4, 0.20, 0.085, 6.0, 0.35, 1.6, (0.090, 0.075, 0.072), 0.16, 0.15),
-    "scalar": LevelConstants(2, 0.5, 0.25, 8.0, 0.7, 12.0, (0.4, 0.35, 0.3), 0.25, 0.4),
+CONSTANTS: dict[str, LevelConstants] = {
+    "scalar": LevelConstants(2, 0.461, 0.0892, 0.116, 0.494, 0.392, 23.0, 0.243, 0.119, 0.07, 0.583, 1280.0),
+    "avx2": LevelConstants(4, 0.282, 0.0803, 0.0555, 0.48, 0.346, 1.57, 0.0965, 0.0772, 0.0495, 0.328, 2120.0),
+    "avx512": LevelConstants(8, 0.216, 0.21, 0.118, 2.47, 0.336, 0.902, 0.0416, 0.155, 0.0533, 0.23, 791.0),
 }
 
-_MEMORY_BYTES_A_NS = 25.0
 _PREFERRED_HALVES = 8
+
+# Bytes that weights of so many bytes can be read at: from the L2 cache nothing waits.
+_BYTES_A_NS = ((16 << 20, 25.0), (1 << 19, 60.0))
 
 
 def pack_bytes(pack: str, shape: LayerShape) -> float:
     """Return how large a pack ("dense", "csr" or "bitmap") of the weight is."""
-    positions = shape.out_features * shape.in_features
     if pack == "dense":
-        return 4.0 * positions
+        return 4.0 * shape.positions
     if pack == "csr":
         return 6.2 * shape.num_nonzeros
-    return 4.0 * shape.num_nonzeros + positions / 8
+    return 4.0 * shape.num_nonzeros + shape.positions / 8
 
 
 def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> float:
@@ -83,38 +98,47 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
         An instruction-set level.
     """
     constants = CONSTANTS[isa]
-    compute = _vector_ns(pack, shape, constants) if num_columns == 1 else 0.0
-    if num_columns > 1 and pack == "bitmap":
-        compute = num_columns * _vector_ns(pack, shape, constants)
-    elif num_columns > 1:
-        compute = _panels_ns(pack, shape, num_columns, constants)
-    convert = (shape.in_features + shape.out_features) * num_columns * constants.convert
+    rates = constants.rates()
+    work = terms(pack, shape, num_columns, constants.half_vector)
+    around = sum(work.pop(name) * rates[name] for name in ("convert", "call"))
+    compute = sum(amount * rates[name] for name, amount in work.items())
     passes = num_columns if pack == "bitmap" else 1
-    return max(compute, passes * pack_bytes(pack, shape) / _MEMORY_BYTES_A_NS) + convert
+    return max(compute, passes * _read_ns(pack_bytes(pack, shape))) + around
 
 
-def _vector_ns(pack: str, shape: LayerShape, constants: LevelConstants) -> float:
-    positions = shape.out_features * shape.in_features
-    if pack == "dense":
-        return positions * constants.dense_scalar
-    if pack == "bitmap":
-        return positions / 16 * constants.bitmap_group
-    return shape.num_nonzeros * constants.csr_scalar + _row_blocks(shape, constants) * constants.csr_row
+def _read_ns(num_bytes: float) -> float:
+    return next((num_bytes / rate for least, rate in _BYTES_A_NS if num_bytes >= least), 0.0)
 
 
-def _panels_ns(pack: str, shape: LayerShape, num_columns: int, constants: LevelConstants) -> float:
-    halves = math.ceil(num_columns / constants.half_vector)
-    if pack == "dense":
-        return shape.out_features * shape.in_features * halves * constants.dense_half[min(halves, 3) - 1]
+def terms(pack: str, shape: LayerShape, num_columns: int, half_vector: int) -> dict[str, float]:
+    """Return how much of each kind of work a call is, by the names of `LevelConstants`."""
+    halves = math.ceil(num_columns / half_vector)
     panels = max(1, round(halves / _PREFERRED_HALVES))
-    visit = panels * constants.csr_visit + halves * constants.csr_half
-    return shape.num_nonzeros * visit + panels * _row_blocks(shape, constants) * constants.csr_row
+    work: dict[str, float] = {
+        "convert": (shape.in_features + shape.out_features) * num_columns,
+        "call": 1,
+    }
+    if pack == "bitmap":
+        work["bitmap_group"] = num_columns * shape.positions / 16
+    elif pack == "dense" and num_columns == 1:
+        work["dense_scalar"] = shape.positions
+    elif pack == "dense":
+        work["dense_visit"] = panels * shape.positions
+        work["dense_half"] = halves * shape.positions
+    elif num_columns == 1:
+        work["csr_scalar"] = shape.num_nonzeros
+        work["csr_row"] = _row_visits(shape, half_vector)
+    else:
+        work["csr_visit"] = panels * shape.num_nonzeros
+        work["csr_half"] = halves * shape.num_nonzeros * (1 - shape.density)
+        work["csr_shared_half"] = halves * shape.num_nonzeros * shape.density
+        work["csr_row"] = panels * _row_visits(shape, half_vector)
+    return work
 
 
-def _row_blocks(shape: LayerShape, constants: LevelConstants) -> float:
-    """Visits to a row's accumulators: once a K block in which the row has anything."""
-    density = shape.num_nonzeros / max(shape.out_features * shape.in_features, 1)
-    in_cache = 8192 / (_PREFERRED_HALVES * constants.half_vector)
-    block_columns = max(in_cache, min(14 / max(density, 1e-9), 4096))  # as pack/csr_pack.cpp chooses
+def _row_visits(shape: LayerShape, half_vector: int) -> float:
+    """Visits to a row's accumulators: once a K block in which the row has anything, and once at the start."""
+    in_cache = 8192 / (_PREFERRED_HALVES * half_vector)
+    block_columns = max(in_cache, min(14 / max(shape.density, 1e-9), 4096))  # as pack/csr_pack.cpp chooses
     blocks = max(1.0, shape.in_features / block_columns)
     return min(shape.out_features * blocks, float(shape.num_nonzeros)) + shape.out_features
