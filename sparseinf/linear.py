@@ -227,13 +227,12 @@ class SparseLinear:
         predicted = [f"{name}_us" for name in candidates]
         rows = []
         for plan in self._plans:
-            last = "" if plan.last_columns is None else f"-{plan.last_columns}"
             rows.append(
                 {
                     "layer": self._name or "-",
                     "shape": f"{self.out_features}x{self.in_features}",
                     "zeros": f"{100 * facts.sparsity:.1f} %",
-                    "columns": f"{plan.first_columns}{'+' if plan.last_columns is None else last}",
+                    "columns": _range_text(plan),
                     "format": plan.format,
                     "kernel": plan.kernel,
                     "isa": plan.isa,
@@ -323,6 +322,12 @@ class _Facts:
         self.source_dtype = weight.source_dtype
         self.threads = threads
         self.batch = batch
+
+
+def _range_text(plan: Plan) -> str:
+    if plan.last_columns is None:
+        return f"{plan.first_columns}+"
+    return "-".join(str(n) for n in dict.fromkeys((plan.first_columns, plan.last_columns)))
 
 
 def _check_options(

@@ -71,7 +71,7 @@ class TestPlans:
 
     def test_explain_has_a_row_a_range(self, layer):
         report = layer.explain()
-        assert [row["columns"] for row in report] == ["1-1", "2-15", "16+"]
+        assert [row["columns"] for row in report] == ["1", "2-15", "16+"]
         assert "csr" in str(report)
 
     def test_facts(self, layer, weight):
