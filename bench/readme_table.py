@@ -1,0 +1,57 @@
+"""Measures the table of README.md and writes it there, machine and date included.
+
+    python bench/readme_table.py
+
+Needs the `bench` extra and a machine that has nothing else to do; takes about three minutes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sparseinf import SparseLinear, bench, formats
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- made by bench/readme_table.py -->\n", "<!-- end -->\n"
+SHAPES = ((768, 768, 384), (3072, 768, 128), (2048, 2048, 16), (4096, 4096, 1))
+SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
+
+
+def speeds(shape: tuple[int, int, int]) -> list[float]:
+    """Return for each sparsity how many times longer dense ONNX Runtime takes."""
+    result = []
+    for sparsity in SPARSITIES:
+        cases = bench.random_cases([shape], [sparsity], from_memory=shape[2] == 1)
+        _, rival = bench.run(cases, against=("onnxruntime",), threads=1, min_seconds=0.5)
+        result.append(rival["relative_time"])
+        print(shape, sparsity, f"{result[-1]:.2f}", flush=True)
+    return result
+
+
+def sizes() -> list[float]:
+    """Return for each sparsity the packs' bytes over those of the dense weight, for all numbers of columns."""
+    weights = [formats.Csr.from_dense(bench.random_weight((2048, 2048), sparsity)) for sparsity in SPARSITIES]
+    return [SparseLinear.from_format(w, threads=1).nbytes / (4 * np.prod(w.shape)) for w in weights]
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    lines = [
+        "| layer (out x in), rows of x | " + " | ".join(f"{sparsity:.0%} zeros" for sparsity in SPARSITIES) + " |",
+        "|---" * (1 + len(SPARSITIES)) + "|",
+    ]
+    for rows, columns, number in SHAPES:
+        cells = " | ".join(f"{speed:.2g}x" for speed in speeds((rows, columns, number)))
+        note = ", weights from memory" if number == 1 else ""
+        lines.append(f"| {rows} x {columns}, {number}{note} | {cells} |")
+    lines.append("| memory of a 2048 x 2048 layer / dense | " + " | ".join(f"{size:.2f}" for size in sizes()) + " |")
+    return "\n".join([*lines, "", f"({bench.machine_sentence()})", ""])
+
+
+if __name__ == "__main__":
+    text = README.read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    README.write_text(head + BEGIN + table() + END + tail, encoding="utf-8")
