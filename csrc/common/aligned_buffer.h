@@ -27,8 +27,8 @@ public:
         if (size == 0) return;
         const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
         const int64_t alignment = bytes >= 2 * kHugePageBytes ? kHugePageBytes : kCacheLineBytes;
-        void* memory = std::aligned_alloc(static_cast<size_t>(alignment),
-                                          static_cast<size_t>(round_up(bytes, kCacheLineBytes)));
+        void* memory =
+            std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(round_up(bytes, alignment)));
         if (memory == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
         // Fewer page faults while packing and fewer TLB misses while streaming. Only advice: its failure is none.

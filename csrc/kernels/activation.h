@@ -94,7 +94,7 @@ SPARSEINF_INLINE void activate(V (&x)[kCount], const Epilogue& epilogue) {
             each([](V v) { return v * sigmoid(v); });
             break;
         case Activation::kHardswish:
-            each([](V v) { return v * clip(v + V::broadcast(3.0f), 0.0f, 6.0f) * V::broadcast(1.0f / 6.0f); });
+            each([](V v) { return v * (clip(v + V::broadcast(3.0f), 0.0f, 6.0f) * V::broadcast(1.0f / 6.0f)); });
             break;
         case Activation::kHardsigmoid:
             each([](V v) { return clip(v + V::broadcast(3.0f), 0.0f, 6.0f) * V::broadcast(1.0f / 6.0f); });

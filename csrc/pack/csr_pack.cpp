@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "common/thread_pool.h"
+#include "pack/chunk_blocks.h"
 
 namespace sparseinf {
 namespace {
@@ -27,10 +28,17 @@ struct Pair {
     }
 };
 
-// Longest pairs first, those with equal trip counts side by side.
-uint64_t sort_key(const Pair& pair) {
-    const auto clamped = [](uint32_t count) { return uint64_t{std::min(count, (1u << 21) - 1)}; };
-    return ~(clamped(pair.num_shared + pair.num_single) << 42 | clamped(pair.num_shared) << 21 | clamped(pair.num_rest));
+// Sorts by falling key, equal keys in the order in which they came (a counting sort: no comparison to mispredict).
+template <class T, class Key>
+void sort_by_falling(std::vector<T>& items, std::vector<T>& scratch, std::vector<uint32_t>& positions, Key&& key) {
+    uint32_t most = 0;
+    for (const T& item : items) most = std::max(most, key(item));
+    positions.assign(size_t{most} + 2, 0);
+    for (const T& item : items) ++positions[most - key(item) + 1];
+    std::partial_sum(positions.begin(), positions.end(), positions.begin());
+    scratch.resize(items.size());
+    for (const T& item : items) scratch[positions[most - key(item)]++] = item;
+    items.swap(scratch);
 }
 
 int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
@@ -81,15 +89,14 @@ AlignedBuffer<T> copy_of(const T* data, int64_t size) {
 class ChunkPacker {
 public:
     ChunkPacker(const CsrView& matrix, int32_t block_columns, const KernelTable& kernels)
-        : matrix_(matrix),
+        : blocks_(matrix, block_columns),
           kernels_(kernels),
-          block_columns_(block_columns),
-          num_blocks_(std::max<int64_t>(1, (matrix.num_columns + block_columns - 1) / block_columns)) {}
+          words_a_row_(static_cast<size_t>(block_columns + 63) / 64) {}
 
     void pack(CsrChunk& chunk) {
-        sort_into_blocks(chunk);
-        chunk.values = AlignedBuffer<float>(starts_.back());
-        packed_columns_.resize(static_cast<size_t>(starts_.back()));  // at most: shared ones are written once
+        blocks_.begin_chunk(chunk.first_row, chunk.num_rows);
+        chunk.values = AlignedBuffer<float>(blocks_.num_nonzeros());
+        packed_columns_.resize(static_cast<size_t>(blocks_.num_nonzeros()));  // at most: shared ones are written once
         packed_rows_.clear();
         runs_.clear();
         struct Offsets {
@@ -97,7 +104,8 @@ public:
             int64_t columns, values;
         };
         std::vector<Offsets> offsets{{0, 0, 0, 0}};
-        for (int64_t block = 0; block < num_blocks_; ++block) {
+        for (int64_t block = 0; block < blocks_.num_blocks(); ++block) {
+            blocks_.open(block);
             pair_rows(chunk, block);
             int64_t column = offsets.back().columns, value = offsets.back().values;
             for (size_t i = 0; i < pairs_.size(); ++i) {
@@ -108,7 +116,7 @@ public:
                 ++runs_.back().num_pairs;
                 packed_rows_.push_back(static_cast<uint16_t>(pair.first));
                 packed_rows_.push_back(static_cast<uint16_t>(pair.second));
-                write_pair(chunk, block, pair, packed_columns_.data() + column, chunk.values.data() + value);
+                write_pair(chunk, pair, packed_columns_.data() + column, chunk.values.data() + value);
                 column += pair.num_shared + 2 * int64_t{pair.num_single} + pair.num_rest;
                 value += 2 * (int64_t{pair.num_shared} + pair.num_single) + pair.num_rest;
             }
@@ -126,113 +134,67 @@ public:
     }
 
 private:
-    // Copies the chunk's nonzeros block by block, the rows of each block in order. Read row by row instead, a block
-    // would touch each row's cache lines anew: that took 25 ns a nonzero at 8192x8192, 90 %, against 9 now.
-    void sort_into_blocks(const CsrChunk& chunk) {
-        const int64_t num_rows = chunk.num_rows;
-        const int64_t* offsets = matrix_.row_offsets + chunk.first_row;
-        starts_.assign(static_cast<size_t>(num_blocks_ * num_rows) + 1, 0);
-        const auto for_each_segment = [&](auto visit) {  // visit(block * num_rows + row, first, one past last)
-            for (int64_t row = 0; row < num_rows; ++row) {
-                int64_t at = offsets[row];
-                for (int64_t block = 0; block < num_blocks_ && at < offsets[row + 1]; ++block) {
-                    const int64_t first = at, end_column = (block + 1) * block_columns_;
-                    while (at < offsets[row + 1] && matrix_.columns[at] < end_column) ++at;
-                    visit(static_cast<size_t>(block * num_rows + row), first, at);
-                }
-            }
-        };
-        for_each_segment([&](size_t segment, int64_t first, int64_t end) { starts_[segment + 1] = end - first; });
-        std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
-        columns_.resize(static_cast<size_t>(starts_.back()));
-        values_.resize(static_cast<size_t>(starts_.back()));
-        for (int64_t row = 0; row < num_rows; ++row) {
-            int64_t from = offsets[row];
-            for (int64_t block = 0; block < num_blocks_; ++block) {
-                const auto segment = static_cast<size_t>(block * num_rows + row);
-                const int64_t first_column = block * block_columns_;
-                for (int64_t to = starts_[segment]; to < starts_[segment + 1]; ++to, ++from) {
-                    columns_[static_cast<size_t>(to)] = static_cast<uint16_t>(matrix_.columns[from] - first_column);
-                    values_[static_cast<size_t>(to)] = matrix_.values[from];
-                }
-            }
-        }
-    }
-    // The nonzeros of one row in one block.
-    struct Segment {
-        const uint16_t* columns;
-        const float* values;
-        uint32_t size;
-    };
-    Segment segment(const CsrChunk& chunk, int64_t block, uint32_t row) const {
-        const auto at = static_cast<size_t>(block * chunk.num_rows + row);
-        return {columns_.data() + starts_[at], values_.data() + starts_[at],
-                static_cast<uint32_t>(starts_[at + 1] - starts_[at])};
-    }
-
     // pairs_: the block's pairs, in the order of their trip counts.
     void pair_rows(const CsrChunk& chunk, int64_t block) {
         const auto num_rows = static_cast<uint32_t>(chunk.num_rows);
         counts_.resize(num_rows);
-        for (uint32_t row = 0; row < num_rows; ++row) counts_[row] = segment(chunk, block, row).size;
-        order_by_count();
-        mark_columns(chunk, block);
+        for (uint32_t row = 0; row < num_rows; ++row) counts_[row] = blocks_.segment(row).size;
+        order_.resize(num_rows);
+        std::iota(order_.begin(), order_.end(), 0u);
+        sort_by_falling(order_, other_order_, positions_, [this](uint32_t row) { return counts_[row]; });
+        mark_columns(chunk);
 
+        next_.resize(num_rows);
+        std::iota(next_.begin(), next_.end(), 1u);
         pairs_.clear();
-        for (size_t i = 0; i < order_.size(); ++i) {
+        for (uint32_t i = 0; i < num_rows; i = next_[i]) {
             const uint32_t row = order_[i];
-            if (row == kTaken) continue;
             if (counts_[row] == 0 && block > 0) break;  // only the first block must clear rows that have nothing
-            const size_t partner = find_partner(i);
-            if (partner == i) {
+            const Partner partner = take_partner(i);
+            if (partner.row == kNone) {
                 pairs_.push_back({row, num_rows, 0, 0, counts_[row]});
-                continue;
+            } else {
+                const uint32_t count = counts_[partner.row];
+                pairs_.push_back({row, partner.row, partner.num_common, count - partner.num_common, counts_[row] - count});
             }
-            const uint32_t second = order_[partner];
-            order_[partner] = kTaken;
-            const uint32_t shared = num_common_columns(row, second);
-            pairs_.push_back({row, second, shared, counts_[second] - shared, counts_[row] - counts_[second]});
         }
-        std::sort(pairs_.begin(), pairs_.end(),
-                  [](const Pair& a, const Pair& b) { return sort_key(a) < sort_key(b); });
+        // Longest first, equal trip counts side by side; the last of the sorts weighs most.
+        sort_by_falling(pairs_, other_pairs_, positions_, [](const Pair& p) { return p.num_rest; });
+        sort_by_falling(pairs_, other_pairs_, positions_, [](const Pair& p) { return p.num_shared; });
+        sort_by_falling(pairs_, other_pairs_, positions_, [](const Pair& p) { return p.num_shared + p.num_single; });
     }
 
-    // order_: the rows by falling count (counting sort, rows of equal count in their own order).
-    void order_by_count() {
-        const uint32_t most = counts_.empty() ? 0 : *std::max_element(counts_.begin(), counts_.end());
-        first_of_count_.assign(size_t{most} + 2, 0);
-        for (const uint32_t n : counts_) ++first_of_count_[most - n + 1];
-        std::partial_sum(first_of_count_.begin(), first_of_count_.end(), first_of_count_.begin());
-        order_.resize(counts_.size());
-        for (uint32_t row = 0; row < counts_.size(); ++row) order_[first_of_count_[most - counts_[row]]++] = row;
-    }
-
-    // The row further down the order that shares most columns with row i, among the next few with the largest count
-    // that is left. i itself if there is none.
-    size_t find_partner(size_t i) const {
-        size_t best = i;
-        uint32_t best_common = 0;
-        int num_seen = 0;
-        for (size_t j = i + 1; j < order_.size() && num_seen < kPartnerWindow; ++j) {
-            if (order_[j] == kTaken) continue;
-            if (best != i && counts_[order_[j]] != counts_[order_[best]]) break;
-            const uint32_t common = num_common_columns(order_[i], order_[j]);
-            if (best == i || common > best_common) {
-                best = j;
-                best_common = common;
-            }
-            ++num_seen;
+    // The row that shares most columns with row order_[i], among the next few of the largest count that is left; it is
+    // taken out of the list that next_ makes of order_.
+    struct Partner {
+        uint32_t row;
+        uint32_t num_common;
+    };
+    Partner take_partner(uint32_t i) {
+        const auto end = static_cast<uint32_t>(order_.size());
+        if (next_[i] == end) return {kNone, 0};
+        const uint32_t count = counts_[order_[next_[i]]];
+        uint64_t best = 0;  // common columns and, below, the place before the partner in the list
+        uint32_t before = i;
+        for (int seen = 0; seen < kPartnerWindow; ++seen) {
+            const uint32_t j = next_[before];
+            if (j == end || counts_[order_[j]] != count) break;
+            best = std::max(best, uint64_t{num_common_columns(order_[i], order_[j])} << 32 | before);
+            before = j;
         }
-        return best;
+        before = best >> 32 == 0 ? i : static_cast<uint32_t>(best);  // nothing in common: the first is as good as any
+        const uint32_t partner = next_[before];
+        next_[before] = next_[partner];
+        return {order_[partner], static_cast<uint32_t>(best >> 32)};
     }
 
     // One bit a column of the block, for the rows' common columns.
-    void mark_columns(const CsrChunk& chunk, int64_t block) {
-        words_a_row_ = static_cast<size_t>(block_columns_ + 63) / 64;
+    // In the order of counts, so that the inner loop's exit is predicted.
+    void mark_columns(const CsrChunk& chunk) {
         marks_.assign(words_a_row_ * static_cast<size_t>(chunk.num_rows), 0);
-        for (uint32_t row = 0; row < static_cast<uint32_t>(chunk.num_rows); ++row) {
+        for (const uint32_t row : order_) {
             uint64_t* marks = marks_.data() + row * words_a_row_;
-            const Segment nonzeros = segment(chunk, block, row);
+            const Segment nonzeros = blocks_.segment(row);
             for (uint32_t i = 0; i < nonzeros.size; ++i) {
                 marks[nonzeros.columns[i] / 64] |= uint64_t{1} << (nonzeros.columns[i] % 64);
             }
@@ -246,7 +208,7 @@ private:
     // The columns of both rows go to the shared part, all others to the single part, first row's and second row's in
     // turn, and what the first row has beyond it to the rest. Where a nonzero goes is computed without
     // branches: a merge would mispredict on most of them.
-    void write_pair(const CsrChunk& chunk, int64_t block, const Pair& pair, uint16_t* columns, float* values) {
+    void write_pair(const CsrChunk& chunk, const Pair& pair, uint16_t* columns, float* values) {
         shared_marks_.resize(words_a_row_);
         const bool has_second = pair.second < static_cast<uint32_t>(chunk.num_rows);
         for (size_t i = 0; i < words_a_row_; ++i) {
@@ -254,7 +216,7 @@ private:
             shared_marks_[i] = marks_[pair.first * words_a_row_ + i] & other;
         }
         const auto write_row = [&](uint32_t row, uint32_t side) {
-            const Segment nonzeros = segment(chunk, block, row);
+            const Segment nonzeros = blocks_.segment(row);
             uint32_t shared = 0;
             for (uint32_t i = 0; i < nonzeros.size; ++i) {
                 const uint16_t column = nonzeros.columns[i];
@@ -270,22 +232,20 @@ private:
         if (has_second) write_row(pair.second, 1);
     }
 
-    static constexpr uint32_t kTaken = ~0u;
+    static constexpr uint32_t kNone = ~0u;
 
-    const CsrView& matrix_;
+    ChunkBlocks blocks_;
     const KernelTable& kernels_;
-    const int64_t block_columns_;
-    const int64_t num_blocks_;
-    size_t words_a_row_ = 0;
-    std::vector<int64_t> starts_;  // [block][row]: where the segment lies in the two below
-    std::vector<uint16_t> columns_;
-    std::vector<float> values_;
+    const size_t words_a_row_;
     std::vector<uint32_t> order_;
     std::vector<uint32_t> counts_;
-    std::vector<uint32_t> first_of_count_;
+    std::vector<uint32_t> other_order_;
+    std::vector<uint32_t> next_;       // in the list of rows without a pair: the place in order_ after this one
+    std::vector<uint32_t> positions_;  // of the counting sorts
     std::vector<uint64_t> marks_;         // of the block at hand, words_a_row_ for each row
     std::vector<uint64_t> shared_marks_;  // of the pair at hand
     std::vector<Pair> pairs_;
+    std::vector<Pair> other_pairs_;
     std::vector<CsrRun> runs_;
     std::vector<uint16_t> packed_rows_;
     std::vector<uint16_t> packed_columns_;
