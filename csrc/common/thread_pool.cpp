@@ -6,8 +6,9 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
-#include <system_error>
+#include <new>
 #include <thread>
 
 namespace sparseinf {
@@ -135,16 +136,18 @@ private:
 class ThreadPool {
 public:
     // Never destroyed: its threads sleep until the process ends. A forked child, which has none of them, gets a new one.
-    static ThreadPool& instance() {
+    // nullptr if there is no memory for it.
+    static ThreadPool* instance() {
         ThreadPool* pool = instance_.load(std::memory_order_acquire);
-        if (pool != nullptr) return *pool;
-        auto created = std::make_unique<ThreadPool>();
+        if (pool != nullptr) return pool;
+        std::unique_ptr<ThreadPool> created(new (std::nothrow) ThreadPool);
+        if (created == nullptr) return nullptr;
         if (instance_.compare_exchange_strong(pool, created.get(), std::memory_order_acq_rel)) {
             static const int registered = pthread_atfork(nullptr, nullptr, [] { instance_.store(nullptr); });
             static_cast<void>(registered);
-            return *created.release();
+            return created.release();
         }
-        return *pool;
+        return pool;
     }
 
     void run(Job& job) {
@@ -169,14 +172,14 @@ public:
     }
 
 private:
-    // A system that grants no more threads is no error: the call is done by those there are.
+    // A system that grants no more threads, or no memory for them, is no error: the call is done by those there are.
     void grow(int num_wanted) {
         if (num_workers_.load(std::memory_order_relaxed) >= num_wanted) return;
         if (growing_.test_and_set(std::memory_order_acquire)) return;
         int count = num_workers_.load(std::memory_order_relaxed);
         try {
             for (; count < num_wanted; ++count) workers_[static_cast<size_t>(count)].start();
-        } catch (const std::system_error&) {
+        } catch (const std::exception&) {
         }
         num_workers_.store(count, std::memory_order_release);
         growing_.clear(std::memory_order_release);
@@ -203,7 +206,11 @@ void run_units(int64_t num_units, int num_threads, UnitFunction function, void* 
         job.ranges[static_cast<size_t>(slot)].assign(static_cast<uint32_t>(num_units * slot / job.num_slots),
                                                      static_cast<uint32_t>(num_units * (slot + 1) / job.num_slots));
     }
-    ThreadPool::instance().run(job);
+    if (ThreadPool* pool = ThreadPool::instance()) {
+        pool->run(job);
+    } else {
+        job.run(0);
+    }
 }
 
 }  // namespace detail

@@ -27,6 +27,17 @@ SPARSEINF_INLINE V load_features(const char* p, int64_t stride_bytes, int count)
     return V::load(lanes);
 }
 
+// How many features of a row lie before the next multiple of a vector's bytes in memory; a whole vector where that is
+// out of reach. Tiles that start there touch each cache line once. Elsewhere each line is touched by two tiles, and
+// where rows lie a multiple of 4 KB apart it is evicted in between, since all of them fall into one set of the L1 cache.
+// Zen 4, 64 rows of 1024 features, 16 bytes off: pack 21.7 -> 17.4 us, unpack 31.7 -> 21.9 us.
+template <class V>
+SPARSEINF_INLINE int features_to_border(const void* row, int64_t stride_bytes) {
+    const auto bytes = static_cast<int>(reinterpret_cast<uintptr_t>(row) % sizeof(V));
+    const bool is_reachable = stride_bytes == sizeof(float) && bytes % sizeof(float) == 0;
+    return V::kWidth - (is_reachable ? bytes / static_cast<int>(sizeof(float)) : 0);
+}
+
 // Columns [first, first + V::kWidth) of the panel into out[feature * out_stride + 0..].
 template <class V>
 SPARSEINF_INLINE void pack_columns(const PackArgs& args, int first, float* out, int64_t out_stride) {
@@ -42,8 +53,9 @@ SPARSEINF_INLINE void pack_columns(const PackArgs& args, int first, float* out, 
         }
         return;
     }
-    for (int32_t k = 0; k < args.num_features; k += kWidth) {
-        const int num_features = args.num_features - k < kWidth ? args.num_features - k : kWidth;
+    int step = num_columns > 0 ? features_to_border<V>(rows[0], args.stride_bytes) : kWidth;
+    for (int32_t k = 0; k < args.num_features; k += step, step = kWidth) {
+        const int num_features = args.num_features - k < step ? args.num_features - k : step;
         V tile[kWidth];
         for (int n = 0; n < kWidth; ++n) {
             tile[n] = n < num_columns
@@ -64,11 +76,10 @@ void pack(const PackArgs& args, int num_wide, bool has_half) noexcept {
     if (has_half) pack_columns<Half>(args, num_wide * Wide::kWidth, args.out.tail, Half::kWidth);
 }
 
-// sums -> y for features [m, m + count) of one column.
+// sums -> y for features [m, m + count) of some columns.
 template <class Wide, int kCount>
 SPARSEINF_INLINE void finish_tile(const UnpackArgs& args, Wide (&sums)[kCount], int first_column, int num_columns,
-                                  int32_t m) {
-    const int count = args.num_features - m < Wide::kWidth ? args.num_features - m : Wide::kWidth;
+                                  int32_t m, int count) {
     if (args.bias != nullptr) {
         const Wide bias = Wide::load_partial(args.bias + m, count);
         for (int n = 0; n < kCount; ++n) sums[n] = sums[n] + bias;
@@ -90,12 +101,14 @@ SPARSEINF_INLINE void finish_tile(const UnpackArgs& args, Wide (&sums)[kCount], 
     }
 }
 
-// Columns [first, first + V::kWidth) from sums[feature * stride + 0..] to their rows of y. Sums are readable up to the
-// next multiple of sixteen features.
+// Columns [first, first + V::kWidth) from sums[feature * stride + 0..] to their rows of y. Sums are readable for fifteen
+// features past the last.
 template <class Wide, class V>
 SPARSEINF_INLINE void unpack_columns(const UnpackArgs& args, int first, const float* sums, int64_t stride) {
     const int num_columns = args.num_columns - first < V::kWidth ? args.num_columns - first : V::kWidth;
-    for (int32_t m = 0; m < args.num_features; m += Wide::kWidth) {
+    int step = num_columns > 0 ? features_to_border<Wide>(args.rows[first], sizeof(float)) : Wide::kWidth;
+    for (int32_t m = 0; m < args.num_features; m += step, step = Wide::kWidth) {
+        const int count = args.num_features - m < step ? args.num_features - m : step;
         Wide tile[V::kWidth];
         if constexpr (V::kWidth == Wide::kWidth) {
             for (int i = 0; i < Wide::kWidth; ++i) tile[i] = Wide::load(sums + (m + i) * stride);
@@ -110,7 +123,7 @@ SPARSEINF_INLINE void unpack_columns(const UnpackArgs& args, int first, const fl
             }
             for (int n = 0; n < V::kWidth; ++n) tile[n] = Wide::load(joined[n]);
         }
-        finish_tile(args, tile, first, num_columns, m);
+        finish_tile(args, tile, first, num_columns, m, count);
     }
 }
 
@@ -127,8 +140,9 @@ void unpack(const UnpackArgs& args, int num_wide, bool has_half) noexcept {
 template <class Wide>
 void finish_vector(const UnpackArgs& args) noexcept {
     for (int32_t m = 0; m < args.num_features; m += Wide::kWidth) {
+        const int count = args.num_features - m < Wide::kWidth ? args.num_features - m : Wide::kWidth;
         Wide tile[1] = {Wide::load(args.sums.main + m)};
-        finish_tile(args, tile, 0, 1, m);
+        finish_tile(args, tile, 0, 1, m, count);
     }
 }
 

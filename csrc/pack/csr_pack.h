@@ -16,9 +16,9 @@
 
 namespace sparseinf {
 
-// Rows of the accumulators that a chunk needs: its own, rounded up to what the epilogue reads, and one row for the
-// partner that the last of an odd number of rows does not have.
-constexpr int64_t accumulator_rows(int64_t num_rows) { return round_up(num_rows, 16) + 1; }
+// Rows of the accumulators that a chunk needs: its own, and those past them that the epilogue reads; the first of these
+// also stands in for the partner that the last of an odd number of rows does not have.
+constexpr int64_t accumulator_rows(int64_t num_rows) { return num_rows + 16; }
 
 struct CsrChunk {
     int32_t first_row = 0;
