@@ -43,7 +43,7 @@ def test_layer(benchmark: Any, shape: tuple[int, int, int], sparsity: float, con
         rival = rivals.build(contender, [layer.record()])
         with rival.held():
             y = benchmark(rival, x)
-    benchmark.extra_info["dense_equivalent_gflops"] = (
-        2e-9 * rows * columns * batch / benchmark.stats["median"]
-    )
+    if benchmark.enabled:  # otherwise (--benchmark-disable) it ran once, for its answer alone
+        gflops = 2e-9 * rows * columns * batch / benchmark.stats["median"]
+        benchmark.extra_info["dense_equivalent_gflops"] = gflops
     assert max_relative_error(y, evaluate([layer.record()], x)) < 1e-4

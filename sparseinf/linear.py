@@ -5,19 +5,22 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
+from sparseinf.compile.options import check_options, checked_batch
 from sparseinf.compile.plans import choose_plans, format_of_pack, range_of
+from sparseinf.errors import CorruptFileError
 from sparseinf.formats import Csr, Dense
+from sparseinf.formats.float32 import frozen
 from sparseinf.io import LinearRecord, write
+from sparseinf.io.bias import as_bias
 from sparseinf.report import Report
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from sparseinf.compile.activation import Activation
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from sparseinf.formats import Format
 
 __all__ = ["SparseLinear"]
-
-_FORMATS = ("auto", "dense", "csr")
-_TUNINGS = ("measure", "model", "off")
 
 
 class SparseLinear:
@@ -89,10 +89,12 @@ class SparseLinear:
         **format_options: Any,
     ) -> SparseLinear:
         """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters."""
-        _check_options(precision, format, tune, calibration, format_options)
-        batch_sizes = _batch_sizes(batch)
+        check_options(
+            precision=precision, format=format, tune=tune, calibration=calibration, **format_options
+        )
+        batch_sizes = checked_batch(batch)
         epilogue = make_epilogue(activation)
-        bias = _checked_bias(bias, weight.shape[0])
+        bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
         plans = choose_plans(weight, format=format, batch=batch_sizes, isa=isa, threads=num_threads)
@@ -112,6 +114,27 @@ class SparseLinear:
             activation=activation,
             options={"format": format, "batch": batch_sizes, "precision": precision, "tune": tune},
             name=name,
+        )
+
+    @classmethod
+    def from_record(cls, record: LinearRecord, *, name: str = "", **options: Any) -> SparseLinear:
+        """Compile a layer as it was saved; `options` of `from_format` go before those that it was saved with.
+
+        Raises
+        ------
+        CorruptFileError
+            If the record says what no layer can be.
+        """
+        try:
+            _check_record(record)
+        except (TypeError, ValueError) as error:
+            raise CorruptFileError(f"layer {name!r} was never saved like this: {error}") from None
+        return cls.from_format(
+            record.weight,
+            bias=record.bias,
+            activation=record.activation,
+            name=name,
+            **{**record.options, **options},
         )
 
     def __call__(
@@ -271,6 +294,10 @@ class SparseLinear:
             )
         return LinearRecord(weight=weight, bias=self._bias, activation=self._activation, options=self._options)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as a file would: what is unpickled is compiled for the machine that it arrives on."""
+        return _compile_again, (self.record(), self.threads, self._name)
+
     def benchmark(self, x: NDArray[np.float32], *, against: Sequence[str] | None = None) -> Report:
         """Time the layer beside other libraries on the same x, turn about, and compare the results.
 
@@ -330,49 +357,14 @@ def _range_text(plan: Plan) -> str:
     return "-".join(str(n) for n in dict.fromkeys((plan.first_columns, plan.last_columns)))
 
 
-def _check_options(
-    precision: str, format: str, tune: str, calibration: Any, format_options: Mapping[str, Any]
-) -> None:
-    if format_options:
-        raise TypeError(
-            f"{', '.join(map(repr, format_options))} is no option of the formats 'dense' and 'csr'; leave it out"
-        )
-    for option, value, allowed in (
-        ("precision", precision, ("float32",)),
-        ("format", format, _FORMATS),
-        ("tune", tune, _TUNINGS),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{option} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
-    if calibration is not None:
-        raise ValueError("calibration is for precision='int8', but the layer computes in float32; leave it out")
+def _compile_again(record: LinearRecord, threads: int, name: str) -> SparseLinear:
+    return SparseLinear.from_record(record, name=name, threads=threads)
 
 
-def _batch_sizes(batch: int | Iterable[int] | None) -> tuple[int, ...] | None:
-    if batch is None:
-        return None
-    try:
-        sizes = tuple(map(operator.index, batch if hasattr(batch, "__iter__") else (batch,)))
-    except TypeError:
-        raise TypeError(f"batch must be a whole number, several of them, or None, but is {batch!r}") from None
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"batch must name numbers of rows of x, each at least 1, but is {batch!r}")
-    return sizes
-
-
-def _checked_bias(bias: Any, out_features: int) -> NDArray[np.float32] | None:
-    if bias is None:
-        return None
-    if hasattr(bias, "detach"):
-        bias = bias.detach().cpu().numpy()
-    if not isinstance(bias, np.ndarray):
-        raise TypeError(f"bias must be a float32 array or None, but is a {type(bias).__name__}")
-    if bias.dtype.kind != "f":
-        raise TypeError(f"bias must be of float32, but is of {bias.dtype}; convert it with .astype(np.float32)")
-    if bias.shape != (out_features,):
-        raise ValueError(f"bias must have shape ({out_features},), one value an output feature, but has {bias.shape}")
-    copy = bias.astype(np.float32)
-    if not np.isfinite(copy).all():
-        raise ValueError(f"bias[{int(np.flatnonzero(~np.isfinite(copy))[0])}] is not a finite float32 number")
-    copy.flags.writeable = False
-    return copy
+def _check_record(record: LinearRecord) -> None:
+    options = dict(record.options)
+    checked_batch(options.pop("batch", None))
+    check_options(**options)
+    make_epilogue(record.activation)
+    if record.bias is not None:
+        as_bias(record.bias, "bias", record.weight.shape[0])

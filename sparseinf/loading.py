@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparseinf.errors import UnsupportedModelError
+from sparseinf.compile.options import checked_batch
+from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import from_any
 from sparseinf.io import LinearRecord, is_artifact, open_tensors, read
 from sparseinf.linear import SparseLinear
@@ -50,8 +51,9 @@ def load(
     ----------
     source : array, mapping or path
         A 2-D weight of shape (out_features, in_features) - a NumPy array, torch tensor, scipy.sparse matrix or one of
-        `sparseinf.formats` - gives a `SparseLinear`. A mapping of names to arrays, a torch state dict, or a file
-        (.npz, .safetensors, .pt, .pth) gives `SparseWeights`. A file that `save` wrote gives what was saved.
+        `sparseinf.formats` - gives a `SparseLinear`. A mapping of names to arrays, a torch state dict, or a
+        file (.npz, .safetensors, .pt, .pth) gives `SparseWeights`. A file that `save` wrote gives what was
+        saved, with the options that it was made with wherever one here is left at its default.
     bias : float32, shape (out_features,), optional
         For a single weight.
     activation : None, str or tuple, optional
@@ -96,17 +98,19 @@ def load(
     options: dict[str, Any] = {
         "precision": precision,
         "format": format,
-        "batch": batch,
+        "batch": checked_batch(batch),  # once: an iterator would be used up by the first layer
         "threads": threads,
         "tune": tune,
         "calibration": calibration,
         **format_options,
     }
-    if isinstance(source, str | os.PathLike | Mapping):
+    # scipy's matrices as dictionaries of keys are mappings too, but have a shape.
+    is_mapping = isinstance(source, Mapping) and not hasattr(source, "shape")
+    if is_mapping or isinstance(source, str | os.PathLike):
         if bias is not None or activation is not None:
             raise TypeError("bias and activation belong to a single weight; a file or mapping brings its own")
-        if isinstance(source, Mapping):
-            return SparseWeights.from_tensors(source, **options)
+        if is_mapping:
+            return SparseWeights.from_tensors(open_tensors(source), **options)
         return _load_file(os.fspath(source), options)
     if hasattr(source, "state_dict"):
         raise TypeError(
@@ -117,21 +121,31 @@ def load(
 
 
 def _load_file(path: str, options: dict[str, Any]) -> SparseLinear | SparseWeights:
-    if not Path(path).exists():
+    if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if path.endswith(".onnx"):
         raise UnsupportedModelError(
             f"{path} is an ONNX model, which this version does not read; save its weights as .npz or .safetensors"
         )
     if is_artifact(path):
-        return _compile_record(read(path), options)
+        record = read(path)
+        try:
+            return _compile_record(record, options)
+        except CorruptFileError as error:
+            raise CorruptFileError(f"{path} is damaged: {error}") from None
     return SparseWeights.from_tensors(open_tensors(path), **options)
 
 
 def _compile_record(record: Record, options: dict[str, Any]) -> SparseLinear | SparseWeights:
     # Where the caller says nothing, what was saved holds.
-    said = {key: value for key, value in options.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
+    said = {name: value for name, value in options.items() if not _is_default(name, value)}
     if isinstance(record, LinearRecord):
-        made_with: dict[str, Any] = {**record.options, **said}
-        return SparseLinear.from_format(record.weight, bias=record.bias, activation=record.activation, **made_with)
+        return SparseLinear.from_record(record, **said)
     return SparseWeights.from_record(record, **said)
+
+
+def _is_default(name: str, value: Any) -> bool:
+    if name not in _DEFAULTS:
+        return False
+    default = _DEFAULTS[name]
+    return value is None if default is None else bool(value == default)  # an array == None is an array

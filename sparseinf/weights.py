@@ -95,13 +95,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
     def from_record(cls, record: WeightsRecord, **options: Any) -> SparseWeights:
         """Make the layers of a saved file; `options` go before those that were saved."""
         layers = {
-            name: SparseLinear.from_format(
-                layer.weight,
-                bias=layer.bias,
-                activation=layer.activation,
-                name=name,
-                **{**layer.options, **options},
-            )
+            name: SparseLinear.from_record(layer, name=name, **options)
             for name, layer in record.layers.items()
         }
         return cls(layers, record.other)
@@ -164,6 +158,16 @@ class SparseWeights(Mapping[str, SparseLinear]):
         """
         write(path, WeightsRecord({name: layer.record() for name, layer in self.items()}, self.other))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the layers as a file would; see `SparseLinear`."""
+        return _restore, (self._layers, dict(self.other), self._notes)
+
     def __repr__(self) -> str:
         """Return what there is, in one line."""
         return f"SparseWeights({len(self)} layers, {len(self.other)} other tensors, {self.nbytes:,} bytes)"
+
+
+def _restore(
+    layers: Mapping[str, SparseLinear], other: Mapping[str, npt.NDArray[Any]], notes: Sequence[str]
+) -> SparseWeights:
+    return SparseWeights(layers, other, notes=notes)

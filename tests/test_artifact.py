@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from saved_files import rewritten
 
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import Csr, Dense
@@ -38,18 +37,6 @@ def network():
     )
 
 
-def rewritten(path, change):
-    """Change the description inside a saved file."""
-    content = path.read_bytes()
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    description = json.loads(header["__metadata__"]["sparseinf"])
-    change(description)
-    header["__metadata__"]["sparseinf"] = json.dumps(description)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
-
-
 @pytest.fixture(name="saved")
 def _saved(tmp_path):
     path = tmp_path / "network.safetensors"
@@ -58,6 +45,17 @@ def _saved(tmp_path):
 
 
 # There and back
+
+
+@pytest.mark.parametrize("numbers", [(0, float("inf")), (float("-inf"), 2.5)])
+def test_numbers_that_json_lacks_come_back(tmp_path, numbers):
+    write(tmp_path / "a", layer(activation=("clip", *numbers)))
+    assert read(tmp_path / "a").activation == ("clip", *numbers)
+
+
+def test_values_that_are_not_aligned_are_copied(saved):
+    rewritten(saved, dict.copy)
+    assert all(layer.weight.values.flags.aligned for layer in read(saved).layers.values())
 
 
 @pytest.mark.parametrize("kind", [Csr, Dense])
@@ -261,6 +259,13 @@ def test_description_that_is_not_true_is_refused(saved, fields):
         read(saved)
 
 
+@pytest.mark.parametrize("shape", [(2**40, 0), (0, 2**40)])
+def test_weight_with_more_rows_or_columns_than_kernels_count_is_refused(tmp_path, shape):
+    write(tmp_path / "network.safetensors", LinearRecord(Dense.unchecked(np.zeros(shape, np.float32))))
+    with pytest.raises(CorruptFileError, match=r"out_features|in_features"):
+        read(tmp_path / "network.safetensors")
+
+
 def test_layer_that_is_listed_twice_is_refused(saved):
     rewritten(saved, lambda description: description["layers"].append(description["layers"][0]))
     with pytest.raises(CorruptFileError, match=r"network\.safetensors"):
@@ -280,6 +285,7 @@ def test_layer_that_is_listed_twice_is_refused(saved):
         {"shape": [13, 40]},
         {"shape": [12, -40]},
         {"shape": [12, 2**31]},
+        {"activation": ["clip", "x"]},
         {"shape": [2**50, 40]},
         {"shape": "12x40"},
         {"source_dtype": "int8"},

@@ -332,6 +332,16 @@ def test_tiny_weights_are_not_said_to_come_from_memory(layer: sparseinf.SparseLi
         bench.compare_stack([layer], [bench.random_input(1, 30)], against=[], from_memory=True)
 
 
+def test_x_that_is_no_array_is_refused_with_the_repair(layer: sparseinf.SparseLinear) -> None:
+    with pytest.raises(TypeError, match=r"np\.asarray"):
+        layer.benchmark([[1.0] * 30], against=[])  # type: ignore[arg-type]
+
+
+def test_a_single_name_is_no_sequence_of_rivals(layer: sparseinf.SparseLinear) -> None:
+    with pytest.raises(TypeError, match=r"write \['numpy'\]"):
+        layer.benchmark(np.ones((1, 30), np.float32), against="numpy")
+
+
 def test_x_of_another_dtype_is_refused_with_the_repair(layer: sparseinf.SparseLinear) -> None:
     with pytest.raises(TypeError, match=r"astype\(np\.float32\)"):
         bench.compare_stack([layer], [np.ones((2, 30))])  # type: ignore[list-item]

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# The start of a .npy file that claims 2^40 numbers, and has none.
+HEADER = (
+    b"\x93NUMPY\1\0\x76\0"
+    + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1048576, 1048576)}".ljust(117)
+    + b"\n"
+)
+
+
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "weights.npz"
@@ -77,6 +85,16 @@ def test_a_reader_that_has_seen_enough_is_no_failure_to_shout_about(tmp_path: Pa
         assert process.stderr.read() == ""
 
 
+def test_without_a_standard_output_the_job_is_still_done(matrix: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    command = f'exec "{sys.executable}" -m sparseinf convert "{matrix}" -o "{output}" >&-'
+    finished = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert output.exists()
+
+
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])
@@ -125,6 +143,17 @@ def test_explain_refuses_a_file_that_is_no_weights(
     assert "noise.safetensors" in failure(["explain", str(path)], capsys)
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY", b"noise", HEADER, HEADER.replace(b"}", b",("), HEADER + b"\0" * 99]
+)
+def test_explain_refuses_a_damaged_npy_file(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lie.npy"
+    path.write_bytes(content)
+    assert "lie.npy" in failure(["explain", str(path)], capsys)
+
+
 def test_explain_refuses_an_npy_file_of_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "objects.npy"
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
@@ -144,6 +173,17 @@ def test_convert_turns_a_matrix_into_a_layer(matrix: Path, tmp_path: Path) -> No
     output = tmp_path / "out.safetensors"
     assert main(["convert", str(matrix), "-o", str(output)]) == 0
     np.testing.assert_array_equal(sparseinf.load(output).weight.to_dense(), np.load(matrix))
+
+
+def test_convert_onto_the_same_file_tells_both_sizes(
+    weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = weights.stat().st_size
+    assert main(["convert", str(weights), "-o", str(weights)]) == 0
+    assert (
+        f"{weights}: {before:,} bytes -> {weights}: {weights.stat().st_size:,} bytes"
+        in capsys.readouterr().out
+    )
 
 
 def test_convert_that_fails_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

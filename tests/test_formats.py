@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +118,22 @@ def test_csr_arrays_cannot_be_written(field):
         getattr(Csr.from_dense(sparse_matrix()), field)[0] = 0
 
 
+@pytest.mark.parametrize("kind", [Dense, Csr])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda weight: pickle.loads(pickle.dumps(weight))])  # noqa: S301
+def test_a_copy_is_as_read_only(kind, copied):
+    weight = kind.from_dense(np.eye(3))
+    again = copied(weight)
+    np.testing.assert_array_equal(again.to_dense(), np.eye(3))
+    assert again.source_dtype == "float64"
+    assert not again.values.flags.writeable
+
+
+def test_a_pickle_is_checked_like_any_other_source():
+    lie = Csr.unchecked((1, 2), np.ones(1, np.float32), np.array([5], np.int32), np.array([0, 1]))
+    with pytest.raises(ValueError, match="in_features is 2"):
+        pickle.loads(pickle.dumps(lie))  # noqa: S301
+
+
 def test_csr_does_not_follow_changes_of_its_source():
     made = Csr.from_dense(sparse_matrix())
     columns = made.columns.copy()
@@ -206,9 +225,24 @@ def test_what_is_no_plain_array_is_refused(kind, source):
         kind.from_dense(source)
 
 
-def test_more_columns_than_int32_counts_are_refused():
-    with pytest.raises(ValueError, match="in_features"):
-        Csr.from_dense(np.broadcast_to(np.float32(1), (1, 2**31)))
+@pytest.mark.parametrize("kind", [Dense, Csr])
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((1, 2**31), "in_features"), ((2**40, 0), "out_features"), ((2**25, 2**25), "positions")],
+)
+def test_more_rows_or_columns_than_kernels_count_are_refused(kind, shape, name):
+    with pytest.raises(ValueError, match=name):
+        kind.from_dense(np.broadcast_to(np.float32(1), shape))
+
+
+def test_more_sparse_rows_than_kernels_count_are_refused_before_they_are_made():
+    scipy_sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    with pytest.raises(ValueError, match="out_features"):
+        Csr.from_scipy(scipy_sparse.coo_array((2**40, 8), dtype=np.float32))
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    indices, values = torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0)
+    with pytest.raises(ValueError, match="out_features"):
+        Csr.from_torch(torch.sparse_coo_tensor(indices, values, (2**40, 8), check_invariants=True))
 
 
 # The constructors

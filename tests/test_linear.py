@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -9,6 +12,7 @@ import threading
 import numpy as np
 import pytest
 from linear_reference import activate, product, sparse_weight
+from saved_files import rewritten
 
 import sparseinf
 from sparseinf.formats import Csr, Dense
@@ -119,6 +123,7 @@ class TestOptions:
             ({"batch": []}, ValueError, "batch"),
             ({"batch": "all"}, TypeError, "batch"),
             ({"batch": 1.5}, TypeError, "batch"),
+            ({"batch": 10**400}, ValueError, "batch"),
             ({"threads": 0}, ValueError, "threads"),
             ({"threads": 1000}, ValueError, "threads"),
             ({"threads": "two"}, TypeError, "threads"),
@@ -130,10 +135,13 @@ class TestOptions:
             ({"activation": ("clip", 2, 1)}, ValueError, "low <= high"),
             ({"activation": ("clip", "a", 1)}, ValueError, "numbers"),
             ({"activation": ("leaky_relu", float("nan"))}, ValueError, "numbers"),
-            ({"bias": np.zeros(5, np.float32)}, ValueError, "bias must have shape"),
+            ({"bias": np.zeros(5, np.float32)}, ValueError, "bias has shape"),
             ({"bias": np.zeros(96, np.int32)}, TypeError, "astype"),
             ({"bias": [0.0] * 96}, TypeError, "bias"),
             ({"bias": np.full(96, np.nan, np.float32)}, ValueError, "finite"),
+            ({"bias": np.full(96, 1e300)}, ValueError, r"bias\[0\] is 1e\+300"),
+            ({"bias": np.ma.masked_all(96, np.float32)}, TypeError, "MaskedArray"),
+            ({"bias": np.zeros(96, np.longdouble)}, TypeError, "astype"),
         ],
         ids=str,
     )
@@ -148,6 +156,18 @@ class TestOptions:
         np.testing.assert_array_equal(layer(np.zeros((1, 160), np.float32)), np.ones((1, 96), np.float32))
         assert layer.bias.dtype == np.float32
         assert not layer.bias.flags.writeable
+
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
+    def test_bias_may_be_a_torch_tensor(self, weight, dtype):
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+        bias = torch.full((96,), 0.5, dtype=getattr(torch, dtype), requires_grad=True)
+        np.testing.assert_array_equal(sparseinf.load(weight, bias=bias).bias, np.full(96, 0.5, np.float32))
+
+    @pytest.mark.parametrize("batch", [np.array([1, 16]), range(1, 17, 15), (n for n in (1, 16))], ids=str)
+    def test_batch_of_any_kind_counts_for_every_layer(self, weight, batch):
+        weights = sparseinf.load({"a.weight": weight, "b.weight": weight}, batch=batch)
+        for layer in weights.values():
+            assert any("for batch 1, 16" in note for note in layer.explain().notes)
 
     def test_threads_from_the_environment(self, weight, monkeypatch):
         monkeypatch.setenv("SPARSEINF_NUM_THREADS", "3")
@@ -167,6 +187,13 @@ class TestErrorWall:
     def test_x_must_be_an_array(self, layer, x):
         with pytest.raises(TypeError, match="x must be a NumPy array"):
             layer(x)
+
+    @pytest.mark.parametrize("name", ["x", "residual"])
+    def test_masked_arrays_are_refused(self, layer, name):
+        arrays = {"x": np.zeros((2, 160), np.float32), "residual": np.zeros((2, 96), np.float32)}
+        arrays[name] = np.ma.masked_array(arrays[name], mask=True)
+        with pytest.raises(TypeError, match=f"{name} is a masked array"):
+            layer(**arrays)
 
     def test_wrong_in_features_names_both_numbers(self, layer):
         with pytest.raises(ValueError, match="x has 159 columns, but this layer has in_features = 160"):
@@ -235,6 +262,11 @@ class TestSources:
         x = columns_of(3, 160)
         np.testing.assert_array_equal(sparseinf.load(sparse.coo_array(weight))(x), sparseinf.load(weight)(x))
 
+    def test_scipy_dok_is_a_matrix_though_it_is_a_dict(self, weight):
+        scipy_sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+        layer = sparseinf.load(scipy_sparse.dok_array(weight))
+        np.testing.assert_array_equal(layer.weight.to_dense(), weight)
+
     @pytest.mark.parametrize("bad", [np.nan, np.inf])
     def test_weights_must_be_finite(self, bad):
         weight = np.zeros((3, 4), np.float32)
@@ -253,6 +285,19 @@ class TestSources:
     def test_missing_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"gone\.npz"):
             sparseinf.load(tmp_path / "gone.npz")
+
+    def test_a_folder_is_no_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=tmp_path.name):
+            sparseinf.load(tmp_path)
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.npz")
+        with pytest.raises(FileNotFoundError, match="pipe"):
+            sparseinf.load(tmp_path / "pipe.npz")
+
+    def test_names_must_be_text(self):
+        with pytest.raises(TypeError, match="a key is 3"):
+            sparseinf.load({3: np.eye(8, dtype=np.float32)})
 
     def test_onnx_is_refused_by_name(self, tmp_path):
         path = tmp_path / "model.onnx"
@@ -280,6 +325,40 @@ class TestSaving:
         sparseinf.load(sparse_weight((64, 64), 0.9), format="dense").save(tmp_path / "a")
         assert sparseinf.load(tmp_path / "a").format == "dense"
         assert sparseinf.load(tmp_path / "a", format="csr").format == "csr"
+
+    def test_options_at_load_may_be_arrays(self, tmp_path, layer):
+        layer.save(tmp_path / "a")
+        assert "for batch 1, 16" in str(sparseinf.load(tmp_path / "a", batch=np.array([1, 16])).explain())
+
+    @pytest.mark.parametrize(
+        "activation", [("clip", 0, float("inf")), ("leaky_relu", np.array(0.5))], ids=str
+    )
+    def test_numbers_of_any_kind_are_saved(self, tmp_path, activation):
+        sparseinf.load(np.eye(8, dtype=np.float32), activation=activation).save(tmp_path / "a")
+        assert sparseinf.load(tmp_path / "a").activation == activation
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"activation": "relu7"},
+            {"activation": ["clip", 2, 1]},
+            {"options": {"format": "coo"}},
+            {"options": {"batch": [0]}},
+            {"options": {"tune": 3}},
+            {"options": {"weight": 3}},
+            {"options": {"name": "other"}},
+            {"options": {"threads": 3}},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("source", ["layer", "weights"])
+    def test_a_saved_layer_that_nobody_could_have_made_is_corrupt(self, tmp_path, fields, source):
+        path = tmp_path / "lie.safetensors"
+        weight = np.eye(8, dtype=np.float32)
+        sparseinf.load(weight if source == "layer" else {"fc.weight": weight}).save(path)
+        rewritten(path, lambda description: description["layers"][0].update(fields))
+        with pytest.raises(sparseinf.CorruptFileError, match=r"lie\.safetensors"):
+            sparseinf.load(path)
 
     @pytest.mark.parametrize("sparsity", [0.5, 0.7, 0.9, 0.95, 0.99])
     def test_bytes_a_nonzero(self, tmp_path, sparsity):
@@ -332,6 +411,15 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert np.array_equal(layer(x), expected)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_and_pickles_compute_the_same(weight, copied):
+    layer = sparseinf.load(weight, bias=np.ones(96), activation="tanh", threads=2, batch=8)
+    other = copied(layer)
+    x = columns_of(8, 160)
+    np.testing.assert_array_equal(other(x), layer(x))
+    assert (other.threads, other.activation, other.plan(8)) == (2, "tanh", layer.plan(8))
 
 
 def test_repr(layer):

@@ -154,6 +154,16 @@ def test_npz_header_with_an_impossible_dtype_is_refused(tmp_path, descr):
         read_all(path)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["{'shape': (9, 9), O", "{'descr': 1L, (", "{'descr': ',f4', 'fortran_order': False, 'shape': (1,)}"],
+)
+def test_npz_header_that_is_no_python_is_refused(tmp_path, header):
+    path = zip_file(tmp_path / "weights.npz", {"w.npy": npy_bytes(header + "\n")})
+    with pytest.raises(CorruptFileError, match=r"w\.npy"):
+        read_all(path)
+
+
 def test_npz_header_of_an_unknown_version_is_refused(tmp_path):
     path = zip_file(tmp_path / "weights.npz", {"w.npy": npy_bytes("{}", version=(9, 0))})
     with pytest.raises(CorruptFileError, match="header"):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sparseinf.formats import Csr, Dense, statistics
+from sparseinf.formats.float32 import MAX_EXTENT
 from sparseinf.formats.statistics import Statistics
 
 matrices = hnp.arrays(
@@ -92,13 +93,13 @@ def test_many_bands_of_rows_count_like_one():
 
 def test_few_nonzeros_in_a_vast_matrix_take_no_memory_of_its_size():
     far = Csr(
-        (2, 2**31 - 1),
+        (2, MAX_EXTENT),
         np.ones(3, np.float32),
-        np.array([0, 2**31 - 2, 5], np.int32),
+        np.array([0, MAX_EXTENT - 1, 5], np.int32),
         np.array([0, 2, 3], np.int64),
     )
     found = statistics(far)
-    assert found.num_empty_columns == 2**31 - 4
+    assert found.num_empty_columns == MAX_EXTENT - 3
     assert found.block_fill[4, 1] == 0.25
 
 

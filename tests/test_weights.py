@@ -243,6 +243,14 @@ def test_sparse_tensors_are_layers_or_kept_dense_and_said_to_be():
     assert any(note.startswith("graph was sparse") for note in weights.explain().notes)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse ")
+def test_sparse_tensor_too_large_to_be_kept_dense_is_named():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    empty = torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0)
+    with pytest.raises(MemoryError, match="'graph'"):
+        built({"graph": torch.sparse_coo_tensor(*empty, (2**30, 2**30), check_invariants=True)})
+
+
 # The mapping
 
 

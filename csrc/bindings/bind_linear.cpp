@@ -34,6 +34,10 @@ py::array float32_array(const py::handle& object, const char* name) {
                              std::string(py::str(py::type::handle_of(object).attr("__name__"))) +
                              "; convert it with np.asarray(" + name + ", dtype=np.float32)");
     }
+    if (py::hasattr(object, "mask")) {
+        throw py::type_error(std::string(name) + " is a masked array, but masks are not looked at; give " + name +
+                             ".filled(0) or another plain array");
+    }
     auto array = py::reinterpret_borrow<py::array>(object);
     if (!py::dtype::of<float>().is(array.dtype()) && !array.dtype().equal(py::dtype::of<float>())) {
         throw py::type_error(std::string(name) + " must have dtype float32, but has dtype " +
@@ -58,9 +62,13 @@ bool share_memory(const py::array& a, const py::array& b) {
     const auto [a_low, a_high] = byte_bounds(a);
     const auto [b_low, b_high] = byte_bounds(b);
     if (a_low == a_high || b_low == b_high || a_high <= b_low || b_high <= a_low) return false;
-    // Extents that overlap may still interleave without a common element: NumPy can tell.
-    const auto numpy = py::module_::import("numpy");
-    return numpy.attr("shares_memory")(a, b).cast<bool>();
+    // Extents that overlap may still interleave without a common element. NumPy can tell; where that would take it too
+    // long, they count as overlapping.
+    try {
+        return py::module_::import("numpy").attr("shares_memory")(a, b, py::arg("max_work") = 1000).cast<bool>();
+    } catch (const py::error_already_set&) {
+        return true;
+    }
 }
 
 // As many rows as all dimensions but the last one make.

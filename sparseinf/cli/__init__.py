@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)  # not sys.stdout.flush(): there may be no standard output
     except BrokenPipeError:
         # Whoever read our output has seen enough (`sparseinf explain FILE | head`). What is still buffered
         # must go somewhere, or the interpreter complains when it flushes at exit.

@@ -31,6 +31,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert, and say what became of the size."""
-    open_source(arguments.file, arguments).save(arguments.output)
-    before, after = arguments.file.stat().st_size, arguments.output.stat().st_size
+    loaded = open_source(arguments.file, arguments)
+    before = arguments.file.stat().st_size  # the output may be the same file
+    loaded.save(arguments.output)
+    after = arguments.output.stat().st_size
     print(f"{arguments.file}: {before:,} bytes -> {arguments.output}: {after:,} bytes")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,6 +40,7 @@ def open_source(path: Path, arguments: argparse.Namespace) -> SparseLinear | Spa
     FileNotFoundError, ValueError, TypeError
         As `sparseinf.load` does.
     """
+    from sparseinf.io.npz_file import read_npy
     from sparseinf.loading import load
 
     options: dict[str, Any] = {
@@ -50,7 +49,7 @@ def open_source(path: Path, arguments: argparse.Namespace) -> SparseLinear | Spa
         if (value := getattr(arguments, name)) is not None
     }
     if path.suffix == ".npy":
-        return load(np.load(path, allow_pickle=False), **options)
+        return load(read_npy(path), **options)
     return load(path, **options)
 
 

@@ -229,6 +229,10 @@ class Csr:
         """Bytes that the arrays take."""
         return self.values.nbytes + self.columns.nbytes + self.row_offsets.nbytes
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and unpickle through the constructor: checked like any other source, and read-only again."""
+        return Csr, (self.shape, self.values, self.columns, self.row_offsets, self.source_dtype)
+
     def __repr__(self) -> str:
         return (
             f"Csr(shape={self.shape}, num_nonzeros={self.num_nonzeros}, sparsity={self.sparsity:.3f}, "

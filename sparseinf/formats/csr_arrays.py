@@ -11,15 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparseinf.formats.float32 import check_float, check_matrix, first_nonfinite, nonfinite_error, to_float32
+from sparseinf.formats.float32 import (
+    check_extents,
+    check_float,
+    check_matrix,
+    first_nonfinite,
+    nonfinite_error,
+    to_float32,
+)
 
 __all__ = ["check_indices", "check_values", "compress", "drop_zeros", "expand", "scipy_arrays"]
 
 Values = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.int32]
 RowOffsets = npt.NDArray[np.int64]
-
-_MAX_COLUMNS = 2**31 - 1
 
 # How many elements are worked on together. compress takes 1.7 to 2.1 ns an element of a 4096 x 4096 matrix at
 # 90 % zeros from 2^16 to 2^19, 7 at 2^13; np.nonzero of the 2-D array alone takes 7 (Zen 4, 2026-11-20).
@@ -30,7 +35,6 @@ def compress(weight: npt.NDArray[Any]) -> tuple[tuple[int, int], Values, Columns
     """Return shape, values, columns and row offsets of the nonzeros of a dense array."""
     check_matrix(weight)
     num_rows, num_columns = weight.shape
-    _check_num_columns(num_columns)
     row_offsets = np.zeros(num_rows + 1, np.int64)
     blocks = _row_blocks(num_rows, num_columns)
     # Counting first costs one pass more, but the result is then written once, where it stays.
@@ -80,6 +84,7 @@ def scipy_arrays(matrix: Any) -> tuple[tuple[int, int], npt.NDArray[Any], npt.ND
             f"a weight has two dimensions (out_features, in_features), but got shape {matrix.shape}; "
             "reshape it"
         )
+    check_extents(*matrix.shape)
     check_float(matrix.dtype.name)
     if hasattr(matrix, "check_format"):  # scipy's conversions trust the indices of a compressed matrix
         matrix.check_format(full_check=True)
@@ -95,9 +100,7 @@ def check_indices(
 ) -> tuple[int, int]:
     """Refuse arrays that are not CSR arrays of a matrix of this shape; return the shape as two ints."""
     num_rows, num_columns = (int(extent) for extent in shape)
-    if num_rows < 0:
-        raise ValueError(f"out_features must not be negative, but is {num_rows}")
-    _check_num_columns(num_columns)
+    check_extents(num_rows, num_columns)
     if values.ndim != 1 or columns.shape != values.shape:
         raise ValueError(
             "values and columns must be 1-D and of one length, but have shapes "
@@ -155,10 +158,3 @@ def _row_blocks(num_rows: int, num_columns: int) -> list[slice]:
         slice(start, min(start + num_rows_together, num_rows))
         for start in range(0, num_rows, num_rows_together)
     ]
-
-
-def _check_num_columns(num_columns: int) -> None:
-    if not 0 <= num_columns <= _MAX_COLUMNS:
-        raise ValueError(
-            f"in_features must be from 0 to {_MAX_COLUMNS} (columns are int32), but is {num_columns}"
-        )

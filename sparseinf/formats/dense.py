@@ -144,6 +144,10 @@ class Dense:
         """Bytes that the arrays take."""
         return self.values.nbytes
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and unpickle through the constructor: checked like any other source, and read-only again."""
+        return Dense, (self.values, self.source_dtype)
+
     def __repr__(self) -> str:
         return f"Dense(shape={self.shape}, sparsity={self.sparsity:.3f}, source_dtype={self.source_dtype!r})"
 

@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 __all__ = [
     "BFLOAT16",
+    "MAX_EXTENT",
     "SOURCE_DTYPES",
+    "check_extents",
     "check_float",
     "check_matrix",
     "dtype_name",
@@ -30,10 +32,30 @@ BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
 SOURCE_DTYPES = ("float32", "float64", "float16", "bfloat16")
 """The dtypes that weights may come in."""
 
+MAX_EXTENT = 2**31 - 64
+"""The most rows or columns of a weight: kernels count them in int32, up to 64 at a time."""
+
+# Packing looks at every row of every block of columns, also where nothing is: 5 s for as many as this.
+_MAX_POSITIONS = 2**40
+
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Return the dtype's name, also for `BFLOAT16`."""
     return "bfloat16" if dtype == BFLOAT16 else dtype.name
+
+
+def check_extents(num_rows: int, num_columns: int) -> None:
+    """Refuse a shape that is out of range, before anything is made of that size."""
+    for name, extent in (("out_features", num_rows), ("in_features", num_columns)):
+        if not 0 <= extent <= MAX_EXTENT:
+            raise ValueError(
+                f"{name} must be from 0 to {MAX_EXTENT} (they are counted in int32), but is {extent}"
+            )
+    if num_rows * num_columns > _MAX_POSITIONS:
+        raise ValueError(
+            f"a weight of shape ({num_rows}, {num_columns}) has more than 2^40 positions, zeros included; "
+            "split it"
+        )
 
 
 def check_float(name: str) -> None:
@@ -59,6 +81,7 @@ def check_matrix(weight: Any) -> None:
             f"a weight has two dimensions (out_features, in_features), but got shape {weight.shape}; "
             "reshape it, for instance with weight.reshape(out_features, -1)"
         )
+    check_extents(*weight.shape)
     check_float(dtype_name(weight.dtype))
 
 
@@ -69,6 +92,8 @@ def to_float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """
     if array.dtype == BFLOAT16:
         return (array["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+    if array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned:
+        return array  # np.require makes a view if the dtype is equal, but not the same object (unpickled)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return np.require(array, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
 

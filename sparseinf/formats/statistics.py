@@ -25,7 +25,16 @@ _NONZEROS_TOGETHER = 1 << 18
 
 @dataclass(frozen=True)
 class Statistics:
-    """The shape of a weight's sparsity; made by `statistics`."""
+    """Where the nonzeros of a weight are; made by `statistics`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparseinf.formats import statistics
+    >>> found = statistics(np.array([[1, 0, 2], [0, 0, 0]], np.float32))
+    >>> found.num_empty_rows, found.num_empty_columns, found.row_length_skew
+    (1, 1, 2.0)
+    """
 
     shape: tuple[int, int]
     """(out_features, in_features)."""

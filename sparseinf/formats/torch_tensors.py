@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sparseinf.formats.float32 import check_float
+from sparseinf.formats.float32 import check_extents, check_float
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,12 @@ def sparse_arrays(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[A
         return _as_numpy(tensor.values()), columns, row_offsets, dtype_name
     # Going through COO serves CSC, BSR and BSC at once; a hybrid COO tensor has whole rows as its values.
     is_hybrid = str(tensor.layout) == "torch.sparse_coo" and tensor.dense_dim() > 0
-    coo = (tensor.to_dense() if is_hybrid else tensor).to_sparse().coalesce()
+    try:
+        coo = (tensor.to_dense() if is_hybrid else tensor).to_sparse().coalesce()
+    except IndexError as error:  # torch does not check indices before it has to
+        raise ValueError(
+            f"the indices of the tensor do not fit its shape {tuple(tensor.shape)}: {error}"
+        ) from None
     rows, columns = coo.indices().numpy()
     row_offsets = np.searchsorted(rows, np.arange(tensor.shape[0] + 1))
     return _as_numpy(coo.values()), columns, row_offsets, dtype_name
@@ -60,6 +65,7 @@ def _check_tensor(tensor: torch.Tensor) -> str:
             f"a weight has two dimensions (out_features, in_features), but got shape {tuple(tensor.shape)}; "
             "reshape it, for instance with tensor.flatten(1)"
         )
+    check_extents(*tensor.shape)
     dtype_name = str(tensor.dtype).removeprefix("torch.")
     check_float(dtype_name)
     return dtype_name

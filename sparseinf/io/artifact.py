@@ -13,6 +13,8 @@ safetensors reader can open the file.
 from __future__ import annotations
 
 import json
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,8 @@ import numpy.typing as npt
 
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import Csr, Dense, Format
-from sparseinf.formats.float32 import SOURCE_DTYPES, first_nonfinite
-from sparseinf.io.records import LinearRecord, Record, WeightsRecord
+from sparseinf.formats.float32 import SOURCE_DTYPES, check_extents, first_nonfinite
+from sparseinf.io.records import Activation, LinearRecord, Record, WeightsRecord
 from sparseinf.io.safetensors_file import SafetensorsFile, open_safetensors, write_safetensors
 from sparseinf.io.tensor_types import is_possible_shape
 from sparseinf.runtime import decode_columns, encode_columns
@@ -80,7 +82,7 @@ def _describe_layer(name: str, layer: LinearRecord, tensors: dict[str, npt.NDArr
         "shape": weight.shape,
         "source_dtype": weight.source_dtype,
         "has_bias": layer.bias is not None,
-        "activation": layer.activation,
+        "activation": _describe_activation(layer.activation),
         "options": dict(layer.options),
     }
     tensors[prefix + "values"] = weight.values
@@ -91,6 +93,14 @@ def _describe_layer(name: str, layer: LinearRecord, tensors: dict[str, npt.NDArr
     if layer.bias is not None:
         tensors[prefix + "bias"] = layer.bias
     return description
+
+
+def _describe_activation(activation: Activation) -> Any:
+    """Return an activation as JSON; the infinities, which JSON lacks, as text that float() reads."""
+    if activation is None or isinstance(activation, str):
+        return activation
+    name, *numbers = activation
+    return [name, *(n if math.isfinite(n) else str(n) for n in map(float, numbers))]
 
 
 def is_artifact(path: str | os.PathLike[str]) -> bool:
@@ -199,28 +209,39 @@ def _parse_description(tensors: _Tensors) -> dict[str, Any]:
 def _read_layer(tensors: _Tensors, entry: Any) -> tuple[str, LinearRecord]:
     if not isinstance(entry, dict) or entry.keys() - {"columns"} != _LAYER_FIELDS:
         raise tensors.error(f"a layer must be described by {sorted(_LAYER_FIELDS)}, but got {entry!r:.80}")
-    name, shape, activation, options = entry["name"], entry["shape"], entry["activation"], entry["options"]
+    name, shape, options = entry["name"], entry["shape"], entry["options"]
     if not isinstance(name, str) or not is_possible_shape(shape) or len(shape) != 2:
         raise tensors.error(
             f"a layer needs a name and a shape of two extents, but has {name!r:.80}, {shape!r:.40}"
         )
+    try:
+        check_extents(*shape)
+    except ValueError as error:
+        raise tensors.error(f"layer {name!r}: {error}") from None
     if entry["source_dtype"] not in SOURCE_DTYPES or type(entry["has_bias"]) is not bool:
         raise tensors.error(
             f"layer {name!r} has an unknown source_dtype, or does not say whether it has a bias"
         )
-    if not isinstance(activation, str | None) and not (
-        _is_list_of(activation, str | int | float) and activation and isinstance(activation[0], str)
-    ):
-        raise tensors.error(f"layer {name!r} has no possible activation: {activation!r:.80}")
     if not isinstance(options, dict):
         raise tensors.error(f"layer {name!r} has options that are no JSON object")
     bias = tensors.take_exactly(f"layer/{name}/bias", np.float32, (shape[0],)) if entry["has_bias"] else None
     return name, LinearRecord(
         weight=_read_weight(tensors, entry, (shape[0], shape[1])),
         bias=None if bias is None else bias.copy(),
-        activation=_tuples(activation),
-        options={option: _tuples(value) for option, value in options.items()},
+        activation=_read_activation(tensors, entry),
+        # JSON knows only lists, options only tuples.
+        options={key: tuple(value) if isinstance(value, list) else value for key, value in options.items()},
     )
+
+
+def _read_activation(tensors: _Tensors, entry: dict[str, Any]) -> Activation:
+    match entry["activation"]:
+        case None | str() as activation:
+            return activation
+        case [str(name), *numbers]:
+            with suppress(TypeError, ValueError, OverflowError):
+                return (name, *map(float, numbers))
+    raise tensors.error(f"layer {entry['name']!r} has no possible activation: {entry['activation']!r:.80}")
 
 
 def _read_weight(tensors: _Tensors, entry: dict[str, Any], shape: tuple[int, int]) -> Format:
@@ -243,11 +264,6 @@ def _read_weight(tensors: _Tensors, entry: dict[str, Any], shape: tuple[int, int
     if isinstance(weight, Csr) and not values.all():
         raise tensors.error(f"layer {name!r} stores a zero among its nonzeros")
     return weight
-
-
-def _tuples(value: Any) -> Any:
-    """Return a list as a tuple: JSON knows only lists, options and activations only tuples."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _is_list_of(value: Any, kind: Any) -> bool:

@@ -52,7 +52,7 @@ class SafetensorsFile:
     data: memoryview
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """Return a read-only view of a tensor; copy what must outlive a change to the file."""
+        """Return a view of a tensor, a copy if it is not aligned; copy what must outlive the file."""
         tensor = self.tensors[name]
         count = math.prod(tensor.shape)
         if count == 0:
@@ -62,7 +62,7 @@ class SafetensorsFile:
             raise CorruptFileError(
                 f"{self.path}: tensor {name!r} is BOOL, but holds bytes other than 0 and 1"
             )
-        return array
+        return array if array.flags.aligned else array.copy()
 
 
 def open_safetensors(path: str | os.PathLike[str]) -> SafetensorsFile:

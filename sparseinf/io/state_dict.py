@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sparseinf.formats import Csr, Dense, Format, from_any
-from sparseinf.formats.float32 import SOURCE_DTYPES, dtype_name, first_nonfinite, to_float32
+from sparseinf.formats.float32 import SOURCE_DTYPES, dtype_name, to_float32
+from sparseinf.io.bias import as_bias
 from sparseinf.io.tensor_types import as_array
 
 if TYPE_CHECKING:
@@ -102,24 +103,8 @@ def _find_bias(tensors: Mapping[str, Any], key: str, out_features: int) -> npt.N
     parts = _parts(tensors, key)
     if not parts:
         return None
-    source = as_array(tensors[parts[0]], parts[0])
-    if dtype_name(source.dtype) not in SOURCE_DTYPES:
-        raise TypeError(
-            f"{key} has dtype {source.dtype}, but the bias of a layer is expected to be one of "
-            f"{', '.join(SOURCE_DTYPES)}; convert it with .astype(np.float32)"
-        )
-    if source.shape != (out_features,):
-        raise ValueError(
-            f"{key} has shape {source.shape}, but its weight has out_features = {out_features}: "
-            f"({out_features},) is expected; repair it or leave it out"
-        )
-    bias = np.array(to_float32(source))
-    if len(parts) == 2:
-        bias = _masked(bias, tensors, parts)
-    place = first_nonfinite(bias)
-    if place is not None:
-        raise ValueError(f"{key}[{place}] is {source[place]}, but must be finite, also in float32; repair it")
-    return bias
+    bias = as_bias(tensors[parts[0]], parts[0], out_features)
+    return _masked(bias, tensors, parts) if len(parts) == 2 else bias
 
 
 def _parts(tensors: Mapping[str, Any], key: str) -> tuple[str, ...]:

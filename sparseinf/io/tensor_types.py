@@ -110,7 +110,13 @@ def _torch_array(tensor: Any, name: str, torch: Any) -> npt.NDArray[Any]:
         raise TypeError(f"tensor {name!r} is quantized by torch; tensor.dequantize() makes an ordinary one")
     dense = tensor.detach()
     if dense.layout != torch.strided:
-        dense = dense.to_dense()
+        try:
+            dense = dense.to_dense()
+        except RuntimeError:  # what torch raises when there is no memory
+            raise MemoryError(
+                f"tensor {name!r} is sparse, but no layer, and too large to be kept dense: "
+                f"its shape is {tuple(tensor.shape)}"
+            ) from None
     bits = _BITS.get(str(dense.dtype).removeprefix("torch."))
     if bits is None:
         array: npt.NDArray[Any] = dense.resolve_conj().resolve_neg().numpy()

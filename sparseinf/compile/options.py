@@ -1,0 +1,68 @@
+"""The options of `load` that concern one layer: which there are, and which values they have."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["check_options", "checked_batch"]
+
+_FORMATS = ("auto", "dense", "csr")
+_TUNINGS = ("measure", "model", "off")
+
+
+def check_options(
+    *,
+    precision: str = "float32",
+    format: str = "auto",
+    tune: str = "measure",
+    calibration: Any = None,
+    **format_options: Any,
+) -> None:
+    """Refuse options that no layer has.
+
+    Raises
+    ------
+    TypeError
+        If an option is unknown.
+    ValueError
+        If one has a value that it cannot have.
+    """
+    if format_options:
+        raise TypeError(
+            f"{', '.join(map(repr, format_options))} is no option of the formats 'dense' and 'csr'; "
+            "leave it out"
+        )
+    for option, value, allowed in (
+        ("precision", precision, ("float32",)),
+        ("format", format, _FORMATS),
+        ("tune", tune, _TUNINGS),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{option} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
+    if calibration is not None:
+        raise ValueError("calibration is for precision='int8', but the layer computes in float32; leave it out")
+
+
+def checked_batch(batch: int | Iterable[int] | None) -> tuple[int, ...] | None:
+    """Return the numbers of columns that `batch` names.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a whole number, nor several, nor None.
+    ValueError
+        If it is empty, or a number is out of range.
+    """
+    if batch is None:
+        return None
+    try:
+        sizes = tuple(map(operator.index, batch if hasattr(batch, "__iter__") else (batch,)))
+    except TypeError:
+        raise TypeError(f"batch must be a whole number, several of them, or None, but is {batch!r}") from None
+    if not sizes or min(sizes) < 1 or max(sizes) >= 2**63:
+        raise ValueError(f"batch must name numbers of rows of x, each from 1 to 2^63 - 1, but is {batch!r}")
+    return sizes
