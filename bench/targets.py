@@ -185,9 +185,7 @@ def files() -> Iterator[Result]:
         yield Result(what + "memory over the bytes of the packs", "x", ratio, 1.3, at_most=True)
 
 
-def _layer(
-    shape: tuple[int, int], sparsity: float, *, threads: int = 1, batch: int | None = None
-) -> SparseLinear:
+def _layer(shape: tuple[int, int], sparsity: float, *, threads: int = 1, batch: int | None = None) -> SparseLinear:
     """Return a layer with random zeros, bias and ReLU."""
     bias = np.random.default_rng(2).standard_normal(shape[0], dtype=np.float32)
     weight = formats.Csr.from_dense(bench.random_weight(shape, sparsity))
@@ -269,12 +267,8 @@ GROUPS: dict[str, Callable[[], Iterator[Result]]] = {
 
 def main() -> None:
     """Measure and report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="measure these groups"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), help="measure these groups")
     parser.add_argument("-o", "--output", type=Path, help="write the table as Markdown to this file")
     arguments = parser.parse_args()
     results = []

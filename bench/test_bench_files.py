@@ -18,9 +18,7 @@ SIDE = 4096
 @pytest.fixture(scope="module")
 def layer() -> sparseinf.SparseLinear:
     """Return the layer to save and load."""
-    return sparseinf.load(
-        bench.random_weight((SIDE, SIDE), 0.5), format="csr", tune="model", threads=1, batch=64
-    )
+    return sparseinf.load(bench.random_weight((SIDE, SIDE), 0.5), format="csr", tune="model", threads=1, batch=64)
 
 
 def test_save(benchmark: Any, layer: sparseinf.SparseLinear, tmp_path: Path) -> None:

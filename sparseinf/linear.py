@@ -89,9 +89,7 @@ class SparseLinear:
         **format_options: Any,
     ) -> SparseLinear:
         """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters."""
-        check_options(
-            precision=precision, format=format, tune=tune, calibration=calibration, **format_options
-        )
+        check_options(precision=precision, format=format, tune=tune, calibration=calibration, **format_options)
         batch_sizes = checked_batch(batch)
         epilogue = make_epilogue(activation)
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
@@ -248,22 +246,21 @@ class SparseLinear:
         candidates = list(self._plans[0].predicted_ns)
         columns = ["layer", "shape", "zeros", "columns", "format", "kernel", "isa", "bytes", "at_columns"]
         predicted = [f"{name}_us" for name in candidates]
-        rows = []
-        for plan in self._plans:
-            rows.append(
-                {
-                    "layer": self._name or "-",
-                    "shape": f"{self.out_features}x{self.in_features}",
-                    "zeros": f"{100 * facts.sparsity:.1f} %",
-                    "columns": _range_text(plan),
-                    "format": plan.format,
-                    "kernel": plan.kernel,
-                    "isa": plan.isa,
-                    "bytes": plan.nbytes,
-                    "at_columns": plan.typical_columns,
-                    **{name: plan.predicted_ns[c] / 1e3 for name, c in zip(predicted, candidates, strict=True)},
-                }
-            )
+        rows = [
+            {
+                "layer": self._name or "-",
+                "shape": f"{self.out_features}x{self.in_features}",
+                "zeros": f"{100 * facts.sparsity:.1f} %",
+                "columns": _range_text(plan),
+                "format": plan.format,
+                "kernel": plan.kernel,
+                "isa": plan.isa,
+                "bytes": plan.nbytes,
+                "at_columns": plan.typical_columns,
+                **{name: plan.predicted_ns[c] / 1e3 for name, c in zip(predicted, candidates, strict=True)},
+            }
+            for plan in self._plans
+        ]
         packs = "1 pack" if len(self._packs) == 1 else f"{len(self._packs)} packs"
         return Report(
             f"{self._name or 'layer'}: {facts.num_nonzeros:,} nonzeros, {self.nbytes:,} bytes in {packs}, "
@@ -312,7 +309,7 @@ class SparseLinear:
         ValueError
             If a rival that is asked for by name cannot be built.
         """
-        from sparseinf.bench import compare  # noqa: PLC0415 - upwards: what measures layers stands above them
+        from sparseinf.bench import compare
 
         return compare(self, x, against=against)
 

@@ -82,9 +82,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
         notes = []
         for item in layers_and_others(tensors):
             if isinstance(item, LayerTensors):
-                layers[item.name] = SparseLinear.from_format(
-                    item.weight, bias=item.bias, name=item.name, **options
-                )
+                layers[item.name] = SparseLinear.from_format(item.weight, bias=item.bias, name=item.name, **options)
                 continue
             other[item.name] = item.array
             if item.was_sparse:
@@ -94,10 +92,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
     @classmethod
     def from_record(cls, record: WeightsRecord, **options: Any) -> SparseWeights:
         """Make the layers of a saved file; `options` go before those that were saved."""
-        layers = {
-            name: SparseLinear.from_record(layer, name=name, **options)
-            for name, layer in record.layers.items()
-        }
+        layers = {name: SparseLinear.from_record(layer, name=name, **options) for name, layer in record.layers.items()}
         return cls(layers, record.other)
 
     def __getitem__(self, name: str) -> SparseLinear:
@@ -129,9 +124,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
     @property
     def nbytes(self) -> int:
         """Bytes of all packs and of the other tensors."""
-        return sum(layer.nbytes for layer in self.values()) + sum(
-            array.nbytes for array in self.other.values()
-        )
+        return sum(layer.nbytes for layer in self.values()) + sum(array.nbytes for array in self.other.values())
 
     def explain(self) -> Report:
         """Return one report with the rows of all layers."""

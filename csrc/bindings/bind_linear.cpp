@@ -83,7 +83,8 @@ class BoundLinear {
 public:
     BoundLinear(int64_t out_features, int64_t in_features, const std::string& isa,
                 const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
-                const std::optional<py::array_t<float, py::array::c_style>>& bias, const Epilogue& epilogue, int num_threads)
+                const std::optional<py::array_t<float, py::array::c_style>>& bias, const Epilogue& epilogue,
+                int num_threads)
         : num_threads_(num_threads),
           linear_(out_features, in_features, isa_argument(isa), checked_plans(plans, out_features, in_features),
                   copy_bias(bias, out_features), epilogue) {}
@@ -96,16 +97,18 @@ public:
         }
         const py::ssize_t last = x.ndim() - 1;
         if (x.shape(last) != linear_.in_features()) {
-            throw py::value_error("x has " + std::to_string(x.shape(last)) + " columns, but this layer has in_features = " +
-                                  std::to_string(linear_.in_features()) + " (x has shape " + shape_text(x.shape(), x.ndim()) +
-                                  ", its last dimension must be in_features)");
+            throw py::value_error(
+                "x has " + std::to_string(x.shape(last)) +
+                " columns, but this layer has in_features = " + std::to_string(linear_.in_features()) +
+                " (x has shape " + shape_text(x.shape(), x.ndim()) + ", its last dimension must be in_features)");
         }
         std::vector<py::ssize_t> shape(x.shape(), x.shape() + x.ndim());
         shape[static_cast<size_t>(last)] = linear_.out_features();
         int64_t num_columns = 1;
         for (py::ssize_t i = 0; i < last; ++i) num_columns *= x.shape(i);
 
-        py::array out = out_object.is_none() ? py::array(py::dtype::of<float>(), shape) : checked_out(out_object, shape, x);
+        py::array out =
+            out_object.is_none() ? py::array(py::dtype::of<float>(), shape) : checked_out(out_object, shape, x);
         std::optional<py::array> residual;
         std::optional<StridedRows> residual_rows;
         if (!residual_object.is_none()) {
@@ -133,7 +136,8 @@ private:
         return out;
     }
 
-    static py::array checked_residual(const py::object& object, const std::vector<py::ssize_t>& shape, const py::array& out) {
+    static py::array checked_residual(const py::object& object, const std::vector<py::ssize_t>& shape,
+                                      const py::array& out) {
         py::array residual = float32_array(object, "residual");
         require_shape(residual, shape, "residual");
         // The very same elements are fine: each is read before it is written.
@@ -145,31 +149,37 @@ private:
     }
 
     static void require_shape(const py::array& array, const std::vector<py::ssize_t>& shape, const char* name) {
-        if (array.ndim() == static_cast<py::ssize_t>(shape.size()) && std::equal(shape.begin(), shape.end(), array.shape())) return;
+        if (array.ndim() == static_cast<py::ssize_t>(shape.size()) &&
+            std::equal(shape.begin(), shape.end(), array.shape()))
+            return;
         throw py::value_error(std::string(name) + " must have shape " +
                               shape_text(shape.data(), static_cast<py::ssize_t>(shape.size())) + ", but has shape " +
                               shape_text(array.shape(), array.ndim()));
     }
 
-    static std::vector<Linear::Plan> checked_plans(
-        const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans, int64_t out_features, int64_t in_features) {
+    static std::vector<Linear::Plan> checked_plans(const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
+                                                   int64_t out_features, int64_t in_features) {
         std::vector<Linear::Plan> checked;
         for (const auto& [first, pack] : plans) {
             const auto [rows, columns] =
                 std::visit([](const auto& p) { return std::pair(p.num_rows, p.num_columns); }, pack->form);
-            if (rows != out_features || columns != in_features) throw py::value_error("a pack's shape is not the layer's");
+            if (rows != out_features || columns != in_features)
+                throw py::value_error("a pack's shape is not the layer's");
             if (first < 1 || first <= (checked.empty() ? 0 : checked.back().first_num_columns)) {
                 throw py::value_error("plans must ascend from one column");
             }
             checked.push_back({first, pack});
         }
-        if (checked.empty() || checked[0].first_num_columns != 1) throw py::value_error("plans must ascend from one column");
+        if (checked.empty() || checked[0].first_num_columns != 1)
+            throw py::value_error("plans must ascend from one column");
         return checked;
     }
 
-    static AlignedBuffer<float> copy_bias(const std::optional<py::array_t<float, py::array::c_style>>& bias, int64_t out_features) {
+    static AlignedBuffer<float> copy_bias(const std::optional<py::array_t<float, py::array::c_style>>& bias,
+                                          int64_t out_features) {
         if (!bias) return {};
-        if (bias->ndim() != 1 || bias->shape(0) != out_features) throw py::value_error("bias must have out_features elements");
+        if (bias->ndim() != 1 || bias->shape(0) != out_features)
+            throw py::value_error("bias must have out_features elements");
         AlignedBuffer<float> copy(out_features);
         std::copy_n(bias->data(), out_features, copy.data());
         return copy;
@@ -181,11 +191,16 @@ private:
 
 Epilogue make_epilogue(const std::string& activation, float low, float high, float slope) {
     static const std::pair<const char*, Activation> kNames[] = {
-        {"none", Activation::kNone},         {"clip", Activation::kClip},
-        {"gelu", Activation::kGelu},         {"gelu_tanh", Activation::kGeluTanh},
-        {"silu", Activation::kSilu},         {"hardswish", Activation::kHardswish},
-        {"hardsigmoid", Activation::kHardsigmoid}, {"sigmoid", Activation::kSigmoid},
-        {"tanh", Activation::kTanh},         {"leaky_relu", Activation::kLeakyRelu},
+        {"none", Activation::kNone},
+        {"clip", Activation::kClip},
+        {"gelu", Activation::kGelu},
+        {"gelu_tanh", Activation::kGeluTanh},
+        {"silu", Activation::kSilu},
+        {"hardswish", Activation::kHardswish},
+        {"hardsigmoid", Activation::kHardsigmoid},
+        {"sigmoid", Activation::kSigmoid},
+        {"tanh", Activation::kTanh},
+        {"leaky_relu", Activation::kLeakyRelu},
     };
     for (const auto& [name, value] : kNames) {
         if (activation == name) return {value, low, high, slope};
@@ -206,7 +221,8 @@ void bind_linear(py::module_& m) {
                       const std::optional<py::array_t<float, py::array::c_style>>&, const Epilogue&, int>(),
              py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
              py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"))
-        .def("__call__", &BoundLinear::call, py::arg("x"), py::arg("out") = py::none(), py::arg("residual") = py::none());
+        .def("__call__", &BoundLinear::call, py::arg("x"), py::arg("out") = py::none(),
+             py::arg("residual") = py::none());
 }
 
 }  // namespace sparseinf

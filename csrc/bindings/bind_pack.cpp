@@ -22,7 +22,8 @@ using Array = py::array_t<T, py::array::c_style>;
 
 CsrView csr_view(const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
                  int64_t num_columns) {
-    if (row_offsets.ndim() != 1 || row_offsets.size() < 1) throw py::value_error("row_offsets must have num_rows + 1 elements");
+    if (row_offsets.ndim() != 1 || row_offsets.size() < 1)
+        throw py::value_error("row_offsets must have num_rows + 1 elements");
     const CsrView view{row_offsets.size() - 1, num_columns, row_offsets.data(), columns.data(), values.data()};
     if (columns.size() != view.num_nonzeros() || values.size() != view.num_nonzeros()) {
         throw py::value_error("columns and values must have row_offsets[-1] elements each");
@@ -72,7 +73,8 @@ py::array_t<float> to_dense(const Pack& pack) {
 void bind_pack(py::module_& m) {
     py::class_<Pack, std::shared_ptr<Pack>>(m, "Pack")
         .def_property_readonly("kind", &kind_of)
-        .def_property_readonly("nbytes", [](const Pack& pack) { return std::visit([](const auto& p) { return p.nbytes(); }, pack.form); })
+        .def_property_readonly(
+            "nbytes", [](const Pack& pack) { return std::visit([](const auto& p) { return p.nbytes(); }, pack.form); })
         .def("to_csr", &to_csr)
         .def("to_dense", &to_dense);
 
@@ -109,7 +111,8 @@ void bind_pack(py::module_& m) {
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
         py::arg("num_columns"), py::arg("num_threads"));
     m.def(
-        "csr_panel_columns", [](const std::string& isa) { return csr_panel_columns(isa_argument(isa)); }, py::arg("isa"));
+        "csr_panel_columns", [](const std::string& isa) { return csr_panel_columns(isa_argument(isa)); },
+        py::arg("isa"));
 }
 
 }  // namespace sparseinf

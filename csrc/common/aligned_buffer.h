@@ -31,8 +31,8 @@ public:
             std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(round_up(bytes, alignment)));
         if (memory == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
-        // Fewer page faults while packing and fewer TLB misses while streaming; whole huge pages only, so that no memory
-        // past the end becomes resident. Only advice: its failure is none.
+        // Fewer page faults while packing and fewer TLB misses while streaming; whole huge pages only, so that no
+        // memory past the end becomes resident. Only advice: its failure is none.
         if (alignment == kHugePageBytes) {
             madvise(memory, static_cast<size_t>(bytes / kHugePageBytes * kHugePageBytes), MADV_HUGEPAGE);
         }

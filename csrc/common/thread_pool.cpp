@@ -107,7 +107,8 @@ private:
     [[noreturn]] void loop() noexcept {
         for (;;) {
             uint32_t state = wait_for_assignment();
-            if (!state_.compare_exchange_strong(state, with_phase(state, kRunning), std::memory_order_acquire)) continue;
+            if (!state_.compare_exchange_strong(state, with_phase(state, kRunning), std::memory_order_acquire))
+                continue;
             Job& job = *job_;
             job.run(slot_);
             job.num_running.fetch_sub(1, std::memory_order_release);
@@ -135,8 +136,8 @@ private:
 
 class ThreadPool {
 public:
-    // Never destroyed: its threads sleep until the process ends. A forked child, which has none of them, gets a new one.
-    // nullptr if there is no memory for it.
+    // Never destroyed: its threads sleep until the process ends. A forked child, which has none of them, gets a new
+    // one. nullptr if there is no memory for it.
     static ThreadPool* instance() {
         ThreadPool* pool = instance_.load(std::memory_order_acquire);
         if (pool != nullptr) return pool;

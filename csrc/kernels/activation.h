@@ -106,9 +106,7 @@ SPARSEINF_INLINE void activate(V (&x)[kCount], const Epilogue& epilogue) {
             each([](V v) { return hyperbolic_tangent(v); });
             break;
         case Activation::kLeakyRelu:
-            each([&](V v) {
-                return select_less(v, V::zero(), v * V::broadcast(epilogue.slope), v);
-            });
+            each([&](V v) { return select_less(v, V::zero(), v * V::broadcast(epilogue.slope), v); });
             break;
     }
 }

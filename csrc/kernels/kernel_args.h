@@ -59,10 +59,10 @@ struct SpmmCsrArgs {
 
 // Dense weights as 4x1 blocks with every block present: weights[strip][column][4], strip = 4 output rows.
 struct SpmmDenseArgs {
-    const float* weights;     // first strip, first column of the K block
-    int64_t strip_stride;     // elements from one strip to the next
+    const float* weights;  // first strip, first column of the K block
+    int64_t strip_stride;  // elements from one strip to the next
     int32_t num_strips;
-    int32_t num_columns;      // of the K block
+    int32_t num_columns;  // of the K block
     ConstPanel x;
     Panel y;
     bool accumulate;
@@ -76,18 +76,18 @@ struct GemvBitmapArgs {
     const float* values;          // readable for 16 elements past its end
     const int64_t* quad_offsets;  // where each four rows' values start
     int32_t num_quads;
-    int32_t num_groups;           // groups of 16 columns a row
-    const float* x;               // readable for 16 * num_groups elements
-    float* y;                     // 4 * num_quads elements
+    int32_t num_groups;  // groups of 16 columns a row
+    const float* x;      // readable for 16 * num_groups elements
+    float* y;            // 4 * num_quads elements
 };
 
 struct GemvDenseArgs {
-    const float* weights;   // as in SpmmDenseArgs, columns padded to a multiple of 4 with zeros
+    const float* weights;  // as in SpmmDenseArgs, columns padded to a multiple of 4 with zeros
     int64_t strip_stride;
     int32_t num_strips;
-    int32_t num_columns;    // a multiple of 4
-    const float* x;         // num_columns elements
-    float* y;               // 4 * num_strips elements
+    int32_t num_columns;  // a multiple of 4
+    const float* x;       // num_columns elements
+    float* y;             // 4 * num_strips elements
 };
 
 enum class Activation : int32_t {
@@ -106,15 +106,15 @@ enum class Activation : int32_t {
 // What happens to a finished sum s of output feature m and column n: activation(s + bias[m] + residual[n][m]).
 struct Epilogue {
     Activation activation = Activation::kNone;
-    float low = 0.0f;   // clip
-    float high = 0.0f;  // clip
-    float slope = 0.0f; // leaky relu
+    float low = 0.0f;    // clip
+    float high = 0.0f;   // clip
+    float slope = 0.0f;  // leaky relu
 };
 
 // Turns rows of x into a panel slice: out[k][n] = rows[n][k], columns past num_columns are zero.
 struct PackArgs {
-    const char* const* rows;   // one a column of the panel, at the slice's first feature
-    int64_t stride_bytes;      // from one feature to the next
+    const char* const* rows;  // one a column of the panel, at the slice's first feature
+    int64_t stride_bytes;     // from one feature to the next
     int32_t num_columns;
     int32_t num_features;
     Panel out;
@@ -123,10 +123,10 @@ struct PackArgs {
 // Turns accumulators back into rows of y, through the epilogue: rows[n][m] = epilogue(sums[m][n]).
 struct UnpackArgs {
     ConstPanel sums;
-    float* const* rows;                    // one a column, at the chunk's first feature
-    const char* const* residual_rows;      // likewise, or nullptr
-    int64_t residual_stride_bytes;         // from one feature to the next
-    const float* bias;                     // at the chunk's first feature, or nullptr
+    float* const* rows;                // one a column, at the chunk's first feature
+    const char* const* residual_rows;  // likewise, or nullptr
+    int64_t residual_stride_bytes;     // from one feature to the next
+    const float* bias;                 // at the chunk's first feature, or nullptr
     int32_t num_columns;
     int32_t num_features;
     Epilogue epilogue;
@@ -152,7 +152,7 @@ using ReadKernel = float (*)(const float* data, int64_t count) noexcept;
 // All kernels of one instruction-set level. A panel kernel is found by [num_wide][has_half].
 struct KernelTable {
     int vector_width;  // columns a wide vector; half of it is the tail
-    int max_wide_csr;    // vectors in the widest panel
+    int max_wide_csr;  // vectors in the widest panel
     int max_wide_dense;
     SpmmCsrKernel spmm_csr[kMaxWide + 1][2];
     SpmmDenseKernel spmm_dense[kMaxWide + 1][2];

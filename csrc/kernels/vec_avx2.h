@@ -67,9 +67,7 @@ inline Vec8 copy_sign(Vec8 magnitude, Vec8 sign) {
 inline Vec8 select_less(Vec8 x, Vec8 bound, Vec8 a, Vec8 b) {
     return {_mm256_blendv_ps(b.v, a.v, _mm256_cmp_ps(x.v, bound.v, _CMP_LT_OQ))};
 }
-inline Vec8 round_to_integer(Vec8 x) {
-    return {_mm256_round_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
-}
+inline Vec8 round_to_integer(Vec8 x) { return {_mm256_round_ps(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 // 2^n for whole n in [-126, 127]; zero for -127, infinity for 128.
 inline Vec8 power_of_two(Vec8 n) {
     const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
@@ -91,8 +89,7 @@ constexpr ExpandTable kExpand;
 // c + a * w in the lanes of mask, where w are the first weights, in lane order; other lanes keep c.
 // Outside the mask a is cleared and w is some finite weight: their product is zero whatever a was.
 inline Vec8 multiply_add_expanded(uint32_t mask, const float* weights, Vec8 a, Vec8 c) {
-    const __m256i lanes =
-        _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kExpand.lanes[mask])));
+    const __m256i lanes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kExpand.lanes[mask])));
     const __m256 w = _mm256_permutevar8x32_ps(_mm256_loadu_ps(weights), lanes);
     const __m256 outside = _mm256_castsi256_ps(_mm256_srai_epi32(lanes, 31));
     return {_mm256_fmadd_ps(w, _mm256_andnot_ps(outside, a.v), c.v)};

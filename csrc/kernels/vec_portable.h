@@ -47,7 +47,9 @@ struct VecPortable {
         return {lanes};
     }
     void store(float* p) const { __builtin_memcpy(p, &v, sizeof v); }
-    void store_partial(float* p, int count) const { __builtin_memcpy(p, &v, static_cast<uint64_t>(count) * sizeof(float)); }
+    void store_partial(float* p, int count) const {
+        __builtin_memcpy(p, &v, static_cast<uint64_t>(count) * sizeof(float));
+    }
     // Every element four times: with four lanes that is one element.
     static VecPortable load_each_4_times(const float* p) { return broadcast(*p); }
     void store_sum_of_fours(float* p) const { store(p); }

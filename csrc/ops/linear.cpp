@@ -42,7 +42,8 @@ const Pack& Linear::pack_for(int64_t num_columns) const {
 
 void Linear::run(const LinearCall& call) const {
     if (call.num_columns == 0 || out_features_ == 0) return;
-    const LinearLayer layer{out_features_, in_features_, *kernels_, bias_.size() > 0 ? bias_.data() : nullptr, epilogue_};
+    const LinearLayer layer{out_features_, in_features_, *kernels_, bias_.size() > 0 ? bias_.data() : nullptr,
+                            epilogue_};
     const auto run_either = [&](const auto& pack) {
         if (call.num_columns == 1) {
             run_on_columns(pack, layer, call);
@@ -50,10 +51,10 @@ void Linear::run(const LinearCall& call) const {
             run_on_panels(pack, layer, call);
         }
     };
-    std::visit(Overloaded{[&](const DensePack& pack) { run_either(pack); },
-                          [&](const CsrPack& pack) { run_either(pack); },
-                          [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); }},
-               pack_for(call.num_columns).form);
+    std::visit(
+        Overloaded{[&](const DensePack& pack) { run_either(pack); }, [&](const CsrPack& pack) { run_either(pack); },
+                   [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); }},
+        pack_for(call.num_columns).form);
 }
 
 }  // namespace sparseinf

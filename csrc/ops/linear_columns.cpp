@@ -80,11 +80,13 @@ struct CsrRows {
 };
 
 // x as the kernels read it: contiguous, aligned, with zeros up to x_size. In place where it already is.
-const float* contiguous_features(const LinearCall& call, const LinearLayer& layer, int64_t column, int64_t x_size, float* copy) {
+const float* contiguous_features(const LinearCall& call, const LinearLayer& layer, int64_t column, int64_t x_size,
+                                 float* copy) {
     const char* row = call.x.row(column);
     const int64_t stride = call.x.feature_stride_bytes();
     const bool is_aligned = reinterpret_cast<uintptr_t>(row) % alignof(float) == 0;
-    if (is_aligned && stride == sizeof(float) && x_size == layer.in_features) return reinterpret_cast<const float*>(row);
+    if (is_aligned && stride == sizeof(float) && x_size == layer.in_features)
+        return reinterpret_cast<const float*>(row);
     for (int64_t k = 0; k < layer.in_features; ++k) std::memcpy(copy + k, row + k * stride, sizeof(float));
     std::fill(copy + layer.in_features, copy + x_size, 0.0f);
     return copy;

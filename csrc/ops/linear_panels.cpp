@@ -115,7 +115,8 @@ void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall
         chunk_rows = std::max(chunk_rows, accumulator_rows(panels.num_rows(chunk)));
     }
 
-    const int64_t bytes = PanelWorkspace::bytes(round_up(split.width(), kernels.vector_width / 2), layer.in_features, chunk_rows);
+    const int64_t bytes =
+        PanelWorkspace::bytes(round_up(split.width(), kernels.vector_width / 2), layer.in_features, chunk_rows);
     Scratch scratch(bytes * num_threads);
     std::vector<int64_t> packed_panel(static_cast<size_t>(num_threads), -1);
     std::vector<PanelWorkspace> workspaces;
@@ -127,7 +128,8 @@ void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall
         const int64_t panel = unit / num_chunks, chunk = unit % num_chunks;
         const int64_t first = split.first(panel), count = split.size(panel);
         auto& work = workspaces[static_cast<size_t>(slot)];
-        if (std::exchange(packed_panel[static_cast<size_t>(slot)], panel) != panel) work.pack(call, layer, first, count);
+        if (std::exchange(packed_panel[static_cast<size_t>(slot)], panel) != panel)
+            work.pack(call, layer, first, count);
         panels.compute(chunk, kernels, work);
         const int64_t first_row = panels.first_row(chunk);
         const RowPointers rows(call, layer, first, count, first_row);

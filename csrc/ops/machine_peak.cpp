@@ -31,7 +31,8 @@ double measure_peak_gflops(Isa isa) {
     const auto peak = kernels_for(isa).peak;
     const int64_t iterations = 1 << 20;
     return best_rate(static_cast<double>(peak(1000)) / 1000 * static_cast<double>(iterations),
-                     [&] { peak(iterations); }) / 1e9;
+                     [&] { peak(iterations); }) /
+           1e9;
 }
 
 double measure_read_gbps(Isa isa, int64_t nbytes) {
@@ -41,9 +42,11 @@ double measure_read_gbps(Isa isa, int64_t nbytes) {
     std::fill_n(data.data(), count, 1.0f);
     const int64_t passes = std::max<int64_t>(1, (int64_t{1} << 22) / count);
     volatile float sink = 0;
-    return best_rate(static_cast<double>(count * passes) * sizeof(float), [&] {
-               for (int64_t i = 0; i < passes; ++i) sink = sink + read(data.data(), count);
-           }) / 1e9;
+    return best_rate(static_cast<double>(count * passes) * sizeof(float),
+                     [&] {
+                         for (int64_t i = 0; i < passes; ++i) sink = sink + read(data.data(), count);
+                     }) /
+           1e9;
 }
 
 }  // namespace sparseinf

@@ -27,7 +27,8 @@ public:
     // `granule`.
     PanelSplit(int64_t num_columns, int64_t preferred, int64_t widest, int64_t granule, int64_t min_panels) {
         num_columns_ = num_columns;
-        const int64_t for_width = std::max((num_columns + widest - 1) / widest, (2 * num_columns + preferred - 1) / (2 * preferred));
+        const int64_t for_width =
+            std::max((num_columns + widest - 1) / widest, (2 * num_columns + preferred - 1) / (2 * preferred));
         const int64_t wanted = std::max({int64_t{1}, for_width, min_panels});
         width_ = std::min(widest, round_up((num_columns + wanted - 1) / wanted, granule));
         count_ = (num_columns + width_ - 1) / width_;

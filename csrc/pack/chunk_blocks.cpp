@@ -43,8 +43,7 @@ void ChunkBlocks::begin_chunk(int64_t first_row, int64_t num_rows) {
 
 void ChunkBlocks::copy_blocks(int64_t first_block) {
     const int64_t nonzeros_a_block = num_nonzeros_ / num_blocks_ + 1;
-    const int64_t num_blocks =
-        std::clamp<int64_t>(kCopiedNonzeros / nonzeros_a_block, 1, num_blocks_ - first_block);
+    const int64_t num_blocks = std::clamp<int64_t>(kCopiedNonzeros / nonzeros_a_block, 1, num_blocks_ - first_block);
     first_block_ = first_block;
     end_block_ = first_block + num_blocks;
 

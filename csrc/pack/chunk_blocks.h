@@ -49,7 +49,7 @@ private:
     int64_t num_rows_ = 0;
     int64_t num_nonzeros_ = 0;
     const int64_t* row_ends_ = nullptr;
-    std::vector<int64_t> next_;  // of each row: its first nonzero that was not copied yet
+    std::vector<int64_t> next_;                // of each row: its first nonzero that was not copied yet
     int64_t first_block_ = 0, end_block_ = 0;  // those copied
     int64_t first_segment_ = 0;
     std::vector<uint32_t> sizes_;  // [block][row]

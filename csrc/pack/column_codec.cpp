@@ -183,13 +183,20 @@ void encode_gaps(CsrColumns matrix, std::span<uint8_t> data) noexcept {
 
 const char* describe(CodecStatus status) noexcept {
     switch (status) {
-        case CodecStatus::kOk: return "is sound";
-        case CodecStatus::kInvalidRowOffsets: return "has row offsets that do not rise from 0 to the end";
-        case CodecStatus::kColumnsNotAscending: return "has columns that do not ascend within a row";
-        case CodecStatus::kColumnOutOfRange: return "has a nonzero outside the matrix";
-        case CodecStatus::kTruncated: return "ends too early";
-        case CodecStatus::kTrailingBytes: return "has bytes left over at its end";
-        case CodecStatus::kWrongCount: return "has another number of nonzeros than there are values";
+        case CodecStatus::kOk:
+            return "is sound";
+        case CodecStatus::kInvalidRowOffsets:
+            return "has row offsets that do not rise from 0 to the end";
+        case CodecStatus::kColumnsNotAscending:
+            return "has columns that do not ascend within a row";
+        case CodecStatus::kColumnOutOfRange:
+            return "has a nonzero outside the matrix";
+        case CodecStatus::kTruncated:
+            return "ends too early";
+        case CodecStatus::kTrailingBytes:
+            return "has bytes left over at its end";
+        case CodecStatus::kWrongCount:
+            return "has another number of nonzeros than there are values";
     }
     return "is in an unknown state";
 }

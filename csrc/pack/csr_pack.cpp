@@ -42,8 +42,9 @@ void sort_by_falling(std::vector<T>& items, std::vector<T>& scratch, std::vector
 }
 
 int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
-    const double density = static_cast<double>(matrix.num_nonzeros()) /
-                           std::max(1.0, static_cast<double>(matrix.num_rows) * static_cast<double>(matrix.num_columns));
+    const double density =
+        static_cast<double>(matrix.num_nonzeros()) /
+        std::max(1.0, static_cast<double>(matrix.num_rows) * static_cast<double>(matrix.num_columns));
     // 32 KB of x: fewer columns would load and store the accumulators more often, more would miss the L1 cache. But a
     // row should find about 14 nonzeros in a block, even if its x then comes from the L2 cache. Zen 4, one thread,
     // 512x2048x196, dense-equivalent GFLOP/s at 96 / 128 / 170 / 256 / 512 columns: 50 %: 163 / 161 / 147 / 124 / -,
@@ -155,7 +156,8 @@ private:
                 pairs_.push_back({row, num_rows, 0, 0, counts_[row]});
             } else {
                 const uint32_t count = counts_[partner.row];
-                pairs_.push_back({row, partner.row, partner.num_common, count - partner.num_common, counts_[row] - count});
+                pairs_.push_back(
+                    {row, partner.row, partner.num_common, count - partner.num_common, counts_[row] - count});
             }
         }
         // Longest first, equal trip counts side by side; the last of the sorts weighs most.
@@ -201,8 +203,8 @@ private:
         }
     }
     uint32_t num_common_columns(uint32_t a, uint32_t b) const {
-        return static_cast<uint32_t>(kernels_.common_bits(marks_.data() + a * words_a_row_, marks_.data() + b * words_a_row_,
-                                                          static_cast<int64_t>(words_a_row_)));
+        return static_cast<uint32_t>(kernels_.common_bits(
+            marks_.data() + a * words_a_row_, marks_.data() + b * words_a_row_, static_cast<int64_t>(words_a_row_)));
     }
 
     // The columns of both rows go to the shared part, all others to the single part, first row's and second row's in
@@ -240,8 +242,8 @@ private:
     std::vector<uint32_t> order_;
     std::vector<uint32_t> counts_;
     std::vector<uint32_t> other_order_;
-    std::vector<uint32_t> next_;       // in the list of rows without a pair: the place in order_ after this one
-    std::vector<uint32_t> positions_;  // of the counting sorts
+    std::vector<uint32_t> next_;          // in the list of rows without a pair: the place in order_ after this one
+    std::vector<uint32_t> positions_;     // of the counting sorts
     std::vector<uint64_t> marks_;         // of the block at hand, words_a_row_ for each row
     std::vector<uint64_t> shared_marks_;  // of the pair at hand
     std::vector<Pair> pairs_;
@@ -335,14 +337,16 @@ void unpack_csr(const CsrPack& pack, const CsrOutput& out) {
     std::partial_sum(out.row_offsets, out.row_offsets + pack.num_rows + 1, out.row_offsets);
 
     for (const auto& chunk : pack.chunks) {
-        std::vector<int64_t> next(out.row_offsets + chunk.first_row, out.row_offsets + chunk.first_row + chunk.num_rows);
+        std::vector<int64_t> next(out.row_offsets + chunk.first_row,
+                                  out.row_offsets + chunk.first_row + chunk.num_rows);
         int32_t first_column = 0;
         for (const auto& block : chunk.blocks) {
-            for_each_pair(block, [&](const CsrRun& run, const uint16_t* rows, const uint16_t* columns, const float* values) {
-                for (uint32_t side = 0; side < 2 && rows[side] < chunk.num_rows; ++side) {
-                    read_row(run, side, first_column, columns, values, out, next[rows[side]]);
-                }
-            });
+            for_each_pair(block,
+                          [&](const CsrRun& run, const uint16_t* rows, const uint16_t* columns, const float* values) {
+                              for (uint32_t side = 0; side < 2 && rows[side] < chunk.num_rows; ++side) {
+                                  read_row(run, side, first_column, columns, values, out, next[rows[side]]);
+                              }
+                          });
             first_column += pack.block_columns;
         }
     }

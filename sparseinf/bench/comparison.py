@@ -152,9 +152,7 @@ class _Task:
 def _checked(x: NDArray[np.float32], in_features: int) -> NDArray[np.float32]:
     """Return x as a contiguous copy of shape (N, in_features), which every library takes as it is."""
     if not isinstance(x, np.ndarray):
-        raise TypeError(
-            f"x must be a NumPy array, but is a {type(x).__name__}: np.asarray(x, np.float32) makes one"
-        )
+        raise TypeError(f"x must be a NumPy array, but is a {type(x).__name__}: np.asarray(x, np.float32) makes one")
     if x.dtype != np.float32:
         raise TypeError(f"x must be float32, but is {x.dtype}: convert it with .astype(np.float32)")
     if x.ndim == 0 or x.shape[-1] != in_features or x.size == 0:
@@ -204,9 +202,7 @@ def _ours_again(task: _Task) -> Contender:
     return contender_of(copies, batch=task.batch)
 
 
-def _time(
-    contenders: Sequence[Contender], x: NDArray[np.float32], *, threads: int, min_seconds: float
-) -> list[Timing]:
+def _time(contenders: Sequence[Contender], x: NDArray[np.float32], *, threads: int, min_seconds: float) -> list[Timing]:
     """Time the contenders turn about, each held to its threads."""
     with ExitStack() as held:
         for contender in contenders:

@@ -49,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sparseinf", description="Fast inference of pruned neural networks on CPUs."
-    )
+    parser = argparse.ArgumentParser(prog="sparseinf", description="Fast inference of pruned neural networks on CPUs.")
     parser.add_argument("--version", action="version", version=f"sparseinf {version('sparseinf')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (demo, bench, explain, convert, cpu):

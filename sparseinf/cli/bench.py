@@ -29,9 +29,7 @@ def add_to(commands: Any) -> None:
         metavar="NAME,NAME",
         help="of sparseinf_dense, numpy, scipy, torch, torch_csr, onnxruntime (default: all installed)",
     )
-    parser.add_argument(
-        "--masks", type=Path, metavar="DIR", help="measure the .smtx masks of a folder as well"
-    )
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="measure the .smtx masks of a folder as well")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures as JSON")
     parser.add_argument("--markdown", type=Path, metavar="OUT", help="write the table as Markdown")
     parser.set_defaults(run=run, usage_error=parser.error)

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 def add_to(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("convert", help="save weights in the compact form that loads fast")
-    parser.add_argument(
-        "file", type=Path, metavar="FILE", help="weights, as sparseinf.load takes them, or .npy"
-    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="weights, as sparseinf.load takes them, or .npy")
     parser.add_argument(
         "-o",
         "--output",

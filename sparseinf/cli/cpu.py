@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def add_to(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("cpu", help="show this processor's instruction sets and caches")
-    parser.add_argument(
-        "--measure", action="store_true", help="measure arithmetic peak and bandwidths as well"
-    )
+    parser.add_argument("--measure", action="store_true", help="measure arithmetic peak and bandwidths as well")
     parser.set_defaults(run=run)
 
 

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser(
-        "demo", help="run a pruned network on handwritten digits, against other libraries"
-    )
+    parser = commands.add_parser("demo", help="run a pruned network on handwritten digits, against other libraries")
     parser.set_defaults(run=run)
 
 

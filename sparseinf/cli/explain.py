@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 def add_to(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("explain", help="show what was chosen for each layer, and why")
-    parser.add_argument(
-        "file", type=Path, metavar="FILE", help="weights, as sparseinf.load takes them, or .npy"
-    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="weights, as sparseinf.load takes them, or .npy")
     add_load_options(parser)
     parser.set_defaults(run=run)
 

@@ -27,9 +27,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads to use (default: all cores of this process)",
     )
-    parser.add_argument(
-        "--tune", choices=["measure", "model", "off"], help="how formats are chosen (default: measure)"
-    )
+    parser.add_argument("--tune", choices=["measure", "model", "off"], help="how formats are chosen (default: measure)")
 
 
 def open_source(path: Path, arguments: argparse.Namespace) -> SparseLinear | SparseWeights:

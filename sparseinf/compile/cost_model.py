@@ -10,8 +10,9 @@ With N columns (rows of x), h half vectors of them, p panels and b visits to a r
     dense, N = 1    weights * dense_scalar
     all             (in + out features) * N * convert + call
 
-where d, the density, is how likely a nonzero's column is one of the other row's too; and it is never less than reading the pack takes. `bench/fit_cost_model.py` measures the constants. Choices
-depend on their ratios only, which vary little between processors of one level.
+where d, the density, is how likely a nonzero's column is one of the other row's too; and it is never less than
+reading the pack takes. `bench/fit_cost_model.py` measures the constants. Choices depend on their ratios only, which
+vary little between processors of one level.
 """
 
 from __future__ import annotations

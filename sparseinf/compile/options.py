@@ -33,8 +33,7 @@ def check_options(
     """
     if format_options:
         raise TypeError(
-            f"{', '.join(map(repr, format_options))} is no option of the formats 'dense' and 'csr'; "
-            "leave it out"
+            f"{', '.join(map(repr, format_options))} is no option of the formats 'dense' and 'csr'; leave it out"
         )
     for option, value, allowed in (
         ("precision", precision, ("float32",)),

@@ -125,10 +125,8 @@ def _columns_of_ranges(wanted: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return [columns or typical for columns, typical in zip(wanted, _TYPICAL_COLUMNS, strict=True)]
 
 
-def _choose_packs(
-    names: list[str], shape: LayerShape, wanted: list[tuple[int, ...]], isa: str
-) -> tuple[str, ...]:
-    """The one or two packs that run the wanted ranges fastest, each range counting the same."""
+def _choose_packs(names: list[str], shape: LayerShape, wanted: list[tuple[int, ...]], isa: str) -> tuple[str, ...]:
+    """Return the one or two packs that run the wanted ranges fastest, each range counting the same."""
 
     def regret(packs: tuple[str, ...]) -> float:
         return sum(

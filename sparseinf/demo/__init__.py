@@ -70,9 +70,7 @@ def reports() -> Iterator[Report]:
     yield weights.explain()
 
 
-def _quality(
-    digits: Digits, weights: SparseWeights, network: Sequence[SparseLinear], file_bytes: int
-) -> Report:
+def _quality(digits: Digits, weights: SparseWeights, network: Sequence[SparseLinear], file_bytes: int) -> Report:
     """Return what pruning cost and what it saved."""
     logits = digits.test_images
     for layer in network:

@@ -94,8 +94,7 @@ class Csr:
         zeros = np.flatnonzero(self.values == 0)
         if zeros.size:
             raise ValueError(
-                f"values[{zeros[0]}] is zero, but zeros are not stored; "
-                "Csr.from_scipy and Csr.from_dense drop them"
+                f"values[{zeros[0]}] is zero, but zeros are not stored; Csr.from_scipy and Csr.from_dense drop them"
             )
 
     @classmethod

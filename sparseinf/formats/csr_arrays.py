@@ -45,15 +45,11 @@ def compress(weight: npt.NDArray[Any]) -> tuple[tuple[int, int], Values, Columns
         block = to_float32(weight[rows])
         places = np.flatnonzero(block != 0)
         start, end = end, end + places.size
-        np.take(
-            block.reshape(-1), places, out=values[start:end], mode="clip"
-        )  # "raise" would buffer the output
+        np.take(block.reshape(-1), places, out=values[start:end], mode="clip")  # "raise" would buffer the output
         row_starts = np.arange(block.shape[0] + 1) * num_columns
         offsets = np.searchsorted(places, row_starts)
         row_offsets[rows.start : rows.stop + 1] = offsets + start
-        np.subtract(
-            places, np.repeat(row_starts[:-1], np.diff(offsets)), out=columns[start:end], casting="same_kind"
-        )
+        np.subtract(places, np.repeat(row_starts[:-1], np.diff(offsets)), out=columns[start:end], casting="same_kind")
         if (place := first_nonfinite(values[start:end])) is not None:
             row, column = divmod(int(places[place]), num_columns)
             raise nonfinite_error(weight[rows.start + row, column], rows.start + row, column)
@@ -81,8 +77,7 @@ def scipy_arrays(matrix: Any) -> tuple[tuple[int, int], npt.NDArray[Any], npt.ND
         raise TypeError(f"a scipy.sparse matrix is expected, but got {type(matrix).__name__}")
     if matrix.ndim != 2:
         raise ValueError(
-            f"a weight has two dimensions (out_features, in_features), but got shape {matrix.shape}; "
-            "reshape it"
+            f"a weight has two dimensions (out_features, in_features), but got shape {matrix.shape}; reshape it"
         )
     check_extents(*matrix.shape)
     check_float(matrix.dtype.name)
@@ -103,8 +98,7 @@ def check_indices(
     check_extents(num_rows, num_columns)
     if values.ndim != 1 or columns.shape != values.shape:
         raise ValueError(
-            "values and columns must be 1-D and of one length, but have shapes "
-            f"{values.shape} and {columns.shape}"
+            f"values and columns must be 1-D and of one length, but have shapes {values.shape} and {columns.shape}"
         )
     if row_offsets.shape != (num_rows + 1,):
         raise ValueError(
@@ -154,7 +148,4 @@ def drop_zeros(
 
 def _row_blocks(num_rows: int, num_columns: int) -> list[slice]:
     num_rows_together = max(1, _BLOCK_ELEMENTS // max(1, num_columns))
-    return [
-        slice(start, min(start + num_rows_together, num_rows))
-        for start in range(0, num_rows, num_rows_together)
-    ]
+    return [slice(start, min(start + num_rows_together, num_rows)) for start in range(0, num_rows, num_rows_together)]

@@ -48,13 +48,10 @@ def check_extents(num_rows: int, num_columns: int) -> None:
     """Refuse a shape that is out of range, before anything is made of that size."""
     for name, extent in (("out_features", num_rows), ("in_features", num_columns)):
         if not 0 <= extent <= MAX_EXTENT:
-            raise ValueError(
-                f"{name} must be from 0 to {MAX_EXTENT} (they are counted in int32), but is {extent}"
-            )
+            raise ValueError(f"{name} must be from 0 to {MAX_EXTENT} (they are counted in int32), but is {extent}")
     if num_rows * num_columns > _MAX_POSITIONS:
         raise ValueError(
-            f"a weight of shape ({num_rows}, {num_columns}) has more than 2^40 positions, zeros included; "
-            "split it"
+            f"a weight of shape ({num_rows}, {num_columns}) has more than 2^40 positions, zeros included; split it"
         )
 
 

@@ -44,9 +44,7 @@ def sparse_arrays(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[A
     try:
         coo = (tensor.to_dense() if is_hybrid else tensor).to_sparse().coalesce()
     except IndexError as error:  # torch does not check indices before it has to
-        raise ValueError(
-            f"the indices of the tensor do not fit its shape {tuple(tensor.shape)}: {error}"
-        ) from None
+        raise ValueError(f"the indices of the tensor do not fit its shape {tuple(tensor.shape)}: {error}") from None
     rows, columns = coo.indices().numpy()
     row_offsets = np.searchsorted(rows, np.arange(tensor.shape[0] + 1))
     return _as_numpy(coo.values()), columns, row_offsets, dtype_name
@@ -57,9 +55,7 @@ def _check_tensor(tensor: torch.Tensor) -> str:
     if not all(hasattr(tensor, attribute) for attribute in ("layout", "device", "detach")):
         raise TypeError(f"a torch tensor is expected, but got {type(tensor).__name__}")
     if tensor.device.type != "cpu":
-        raise TypeError(
-            f"a tensor on the CPU is expected, but got one on {tensor.device}; tensor.cpu() copies it"
-        )
+        raise TypeError(f"a tensor on the CPU is expected, but got one on {tensor.device}; tensor.cpu() copies it")
     if tensor.ndim != 2:
         raise ValueError(
             f"a weight has two dimensions (out_features, in_features), but got shape {tuple(tensor.shape)}; "

@@ -182,9 +182,7 @@ class _Tensors:
 def _parse_description(tensors: _Tensors) -> dict[str, Any]:
     path, text = tensors.file.path, tensors.file.metadata.get(_KEY)
     if text is None:
-        raise CorruptFileError(
-            f"{path} is no file that sparseinf saved; sparseinf.load reads other files too"
-        )
+        raise CorruptFileError(f"{path} is no file that sparseinf saved; sparseinf.load reads other files too")
     try:
         description: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -211,17 +209,13 @@ def _read_layer(tensors: _Tensors, entry: Any) -> tuple[str, LinearRecord]:
         raise tensors.error(f"a layer must be described by {sorted(_LAYER_FIELDS)}, but got {entry!r:.80}")
     name, shape, options = entry["name"], entry["shape"], entry["options"]
     if not isinstance(name, str) or not is_possible_shape(shape) or len(shape) != 2:
-        raise tensors.error(
-            f"a layer needs a name and a shape of two extents, but has {name!r:.80}, {shape!r:.40}"
-        )
+        raise tensors.error(f"a layer needs a name and a shape of two extents, but has {name!r:.80}, {shape!r:.40}")
     try:
         check_extents(*shape)
     except ValueError as error:
         raise tensors.error(f"layer {name!r}: {error}") from None
     if entry["source_dtype"] not in SOURCE_DTYPES or type(entry["has_bias"]) is not bool:
-        raise tensors.error(
-            f"layer {name!r} has an unknown source_dtype, or does not say whether it has a bias"
-        )
+        raise tensors.error(f"layer {name!r} has an unknown source_dtype, or does not say whether it has a bias")
     if not isinstance(options, dict):
         raise tensors.error(f"layer {name!r} has options that are no JSON object")
     bias = tensors.take_exactly(f"layer/{name}/bias", np.float32, (shape[0],)) if entry["has_bias"] else None

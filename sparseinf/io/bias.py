@@ -46,7 +46,5 @@ def as_bias(value: Any, name: str, out_features: int) -> npt.NDArray[np.float32]
     bias = np.array(to_float32(source))
     place = first_nonfinite(bias)
     if place is not None:
-        raise ValueError(
-            f"{name}[{place}] is {source[place]}, but must be finite, also in float32; repair it"
-        )
+        raise ValueError(f"{name}[{place}] is {source[place]}, but must be finite, also in float32; repair it")
     return bias

@@ -59,9 +59,7 @@ class SafetensorsFile:
             return np.empty(tensor.shape, tensor.dtype)  # there may be nothing at `start` to make a view of
         array = np.frombuffer(self.data, tensor.dtype, count, tensor.start).reshape(tensor.shape)
         if tensor.dtype == np.bool_ and array.view(np.uint8).max() > 1:
-            raise CorruptFileError(
-                f"{self.path}: tensor {name!r} is BOOL, but holds bytes other than 0 and 1"
-            )
+            raise CorruptFileError(f"{self.path}: tensor {name!r} is BOOL, but holds bytes other than 0 and 1")
         return array if array.flags.aligned else array.copy()
 
 
@@ -81,9 +79,7 @@ def open_safetensors(path: str | os.PathLike[str]) -> SafetensorsFile:
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < 8:
-            raise CorruptFileError(
-                f"{name}: {size} bytes are too few for a safetensors file; it seems truncated"
-            )
+            raise CorruptFileError(f"{name}: {size} bytes are too few for a safetensors file; it seems truncated")
         header_size = int.from_bytes(file.read(8), "little")
         if header_size > min(size - 8, _MAX_HEADER_BYTES):
             raise CorruptFileError(
@@ -120,14 +116,10 @@ def _parse_header(path: str, text: bytes) -> dict[str, Any]:
 def _parse_tensor(path: str, name: str, entry: Any) -> _Tensor:
     what = f"{path}: tensor {name!r}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise CorruptFileError(
-            f"{what} must be described by dtype, shape and data_offsets, but got {entry!r:.80}"
-        )
+        raise CorruptFileError(f"{what} must be described by dtype, shape and data_offsets, but got {entry!r:.80}")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if code in TOO_SMALL:
-        raise UnsupportedModelError(
-            f"{what} has dtype {code}, smaller than a byte; store it in one of {[*DTYPES]}"
-        )
+        raise UnsupportedModelError(f"{what} has dtype {code}, smaller than a byte; store it in one of {[*DTYPES]}")
     if not isinstance(code, str) or code not in DTYPES:
         raise CorruptFileError(f"{what} has an unknown dtype, {code!r:.40}")
     if not is_possible_shape(shape):

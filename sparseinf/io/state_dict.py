@@ -123,9 +123,7 @@ def _masked(
 ) -> npt.NDArray[np.float32]:
     mask = as_array(tensors[parts[1]], parts[1])
     if mask.shape != values.shape:
-        raise ValueError(
-            f"{parts[1]} has shape {mask.shape}, but {parts[0]} has {values.shape}; they must be equal"
-        )
+        raise ValueError(f"{parts[1]} has shape {mask.shape}, but {parts[0]} has {values.shape}; they must be equal")
     if mask.dtype.kind not in "biuf" and dtype_name(mask.dtype) != "bfloat16":
         raise TypeError(f"{parts[1]} has dtype {mask.dtype}, but a mask is of numbers or booleans")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -142,7 +140,4 @@ def _is_large_float_matrix(value: Any) -> bool:
 
 
 def _is_sparse(value: Any) -> bool:
-    return (
-        not isinstance(value, np.ndarray | np.generic)
-        and str(getattr(value, "layout", "")) != "torch.strided"
-    )
+    return not isinstance(value, np.ndarray | np.generic) and str(getattr(value, "layout", "")) != "torch.strided"

@@ -50,9 +50,7 @@ _BITS = {dtype.names[0]: dtype for dtype in DTYPES.values() if dtype.names is no
 
 def is_possible_shape(shape: Any) -> bool:
     """Tell whether a file's word for a shape is one that NumPy can make, given the memory."""
-    if not isinstance(shape, list | tuple) or not all(
-        type(extent) is int and extent >= 0 for extent in shape
-    ):
+    if not isinstance(shape, list | tuple) or not all(type(extent) is int and extent >= 0 for extent in shape):
         return False
     # NumPy has 32 dimensions (since 2.0: 64), and counts elements in int64 even where another extent is zero.
     return len(shape) <= 32 and math.prod(max(extent, 1) for extent in shape) < 2**59
@@ -103,9 +101,7 @@ def as_array(value: Any, name: str) -> npt.NDArray[Any]:
 
 def _torch_array(tensor: Any, name: str, torch: Any) -> npt.NDArray[Any]:
     if tensor.device.type != "cpu":
-        raise TypeError(
-            f"tensor {name!r} is on {tensor.device}, but must be on the CPU; tensor.cpu() copies it"
-        )
+        raise TypeError(f"tensor {name!r} is on {tensor.device}, but must be on the CPU; tensor.cpu() copies it")
     if tensor.is_quantized:
         raise TypeError(f"tensor {name!r} is quantized by torch; tensor.dequantize() makes an ordinary one")
     dense = tensor.detach()

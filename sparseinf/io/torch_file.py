@@ -63,8 +63,6 @@ def _load(path: str) -> Any:
         raise
     except Exception as error:  # a damaged file makes torch raise nearly anything
         if isinstance(error, pickle.UnpicklingError) and "Unsupported global" in str(error):
-            raise ValueError(
-                f"{path} holds Python objects besides tensors, which could run code; {_ADVICE}"
-            ) from None
+            raise ValueError(f"{path} holds Python objects besides tensors, which could run code; {_ADVICE}") from None
         first_line = str(error).partition("\n")[0]
         raise CorruptFileError(f"{path}: not a sound torch file ({first_line:.200})") from None

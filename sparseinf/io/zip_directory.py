@@ -52,9 +52,7 @@ def check_zip(path: str) -> list[zipfile.ZipInfo]:
         raise CorruptFileError(f"{path}: the members overlap: together they are larger than the archive")
     for member in members:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise CorruptFileError(
-                f"{path}: {member.filename!r} is neither stored nor deflated; save it anew"
-            )
+            raise CorruptFileError(f"{path}: {member.filename!r} is neither stored nor deflated; save it anew")
         most = member.compress_size * (1 if member.compress_type == zipfile.ZIP_STORED else _MAX_RATIO)
         if member.file_size > most:
             raise CorruptFileError(

@@ -117,9 +117,7 @@ def choose(
         As in `build`, for rivals asked for by name.
     """
     if isinstance(against, str):
-        raise TypeError(
-            f"against must be a sequence of names, but is the text {against!r}: write [{against!r}]"
-        )
+        raise TypeError(f"against must be a sequence of names, but is the text {against!r}: write [{against!r}]")
     if against is not None:
         return [build(name, layers, threads=threads) for name in dict.fromkeys(against)], []
     rivals: list[Contender] = []

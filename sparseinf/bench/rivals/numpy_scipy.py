@@ -26,8 +26,7 @@ def build_numpy(name: str, layers: Sequence[LinearRecord], threads: int) -> Cont
     if any(layer.activation == "gelu" for layer in layers) and find_spec("scipy") is None:
         raise ValueError("NumPy has no erf for activation 'gelu'; SciPy, which has it, is not installed")
     steps = [
-        (np.ascontiguousarray(layer.weight.to_dense().T), layer.bias, formula(layer.activation))
-        for layer in layers
+        (np.ascontiguousarray(layer.weight.to_dense().T), layer.bias, formula(layer.activation)) for layer in layers
     ]
 
     def call(x: NDArray[np.float32]) -> NDArray[np.float32]:

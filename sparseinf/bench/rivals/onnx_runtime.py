@@ -21,9 +21,7 @@ def build_onnxruntime(name: str, layers: Sequence[LinearRecord], threads: int) -
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        serialized_model(layers), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(serialized_model(layers), options, providers=["CPUExecutionProvider"])
     return Contender(
         name,
         f"onnxruntime {version('onnxruntime')}, dense",

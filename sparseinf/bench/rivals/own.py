@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from sparseinf.io import LinearRecord
 
 
-def contender_of(
-    layers: Sequence[SparseLinear], *, batch: int | None = None, name: str = "sparseinf"
-) -> Contender:
+def contender_of(layers: Sequence[SparseLinear], *, batch: int | None = None, name: str = "sparseinf") -> Contender:
     """Return layers of ours as a contender.
 
     Parameters

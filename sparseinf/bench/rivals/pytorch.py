@@ -40,9 +40,7 @@ def build_torch(name: str, layers: Sequence[LinearRecord], threads: int) -> Cont
             return y.numpy()
 
     nbytes = sum(weight.nbytes for weight, _, _ in steps)
-    return Contender(
-        name, f"torch {version('torch')}, dense", call, nbytes, held=lambda: _torch_threads(threads)
-    )
+    return Contender(name, f"torch {version('torch')}, dense", call, nbytes, held=lambda: _torch_threads(threads))
 
 
 def build_torch_csr(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
@@ -81,9 +79,7 @@ def _sparse_tensor(weight: Csr) -> Any:
     columns = torch.from_numpy(weight.columns.copy())
     values = torch.from_numpy(weight.values.copy())
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message=".*Sparse CSR tensor support is in beta", category=UserWarning
-        )
+        warnings.filterwarnings("ignore", message=".*Sparse CSR tensor support is in beta", category=UserWarning)
         return torch.sparse_csr_tensor(offsets, columns, values, size=weight.shape, check_invariants=True)
 
 
