@@ -36,9 +36,7 @@ DENSE_EPOCHS, PRUNE_EPOCHS, FINE_TUNE_EPOCHS = 15, 25, 15
 
 def main() -> None:
     """Train, prune, fine-tune, report and save."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path, help="the file to write, for example digits.safetensors")
     output = parser.parse_args().output
 
@@ -73,9 +71,7 @@ def train(network: torch.nn.Sequential, digits: Digits, progress: Sequence[float
     images, labels = torch.from_numpy(digits.train_images), torch.from_numpy(digits.train_labels)
     matrices = {name: network.get_parameter(f"{name}.weight") for name in SPARSITIES}
     # Strong weight decay: what the loss does not hold up sinks, so that small comes to mean useless.
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     steps = len(progress) * math.ceil(len(images) / BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for reached in progress:

@@ -207,9 +207,7 @@ def test_skewed_weights_have_rows_of_very_different_lengths() -> None:
     assert lengths.max() > 3 * lengths.mean()
 
 
-@pytest.mark.parametrize(
-    ("options", "named"), [({"pattern": "striped"}, "striped"), ({"sparsity": 1.5}, "1.5")]
-)
+@pytest.mark.parametrize(("options", "named"), [({"pattern": "striped"}, "striped"), ({"sparsity": 1.5}, "1.5")])
 def test_random_weights_refuse_what_they_do_not_know(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         bench.random_weight((4, 5), **{"sparsity": 0.5, **options})
@@ -298,9 +296,7 @@ def test_notes_state_the_machine_and_the_date(report: Report) -> None:
 
 def test_a_stack_of_layers_is_compared_as_one(layer: sparseinf.SparseLinear) -> None:
     second = sparseinf.load(bench.random_weight((5, 20), 0.5), threads=1, tune="model")
-    report = bench.compare_stack(
-        [layer, second], [bench.random_input(3, 30)], against=["numpy"], min_seconds=0
-    )
+    report = bench.compare_stack([layer, second], [bench.random_input(3, 30)], against=["numpy"], min_seconds=0)
     assert {row["shape"] for row in report} == {"5x20x30"}
     assert all(row["max_relative_error"] < 1e-5 for row in report)
 
@@ -311,9 +307,7 @@ def test_a_wrong_answer_shows(layer: sparseinf.SparseLinear, monkeypatch: pytest
     assert report.rows[0]["max_relative_error"] > 0.1
 
 
-def test_weights_from_memory_take_turns(
-    layer: sparseinf.SparseLinear, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_from_memory_take_turns(layer: sparseinf.SparseLinear, monkeypatch: pytest.MonkeyPatch) -> None:
     peaks = bench.measured_peaks() | {"caches": {"l3_bytes": 2400}}
     monkeypatch.setattr(comparison, "measured_peaks", lambda: peaks)
     built: list[str] = []

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 # The start of a .npy file that claims 2^40 numbers, and has none.
 HEADER = (
-    b"\x93NUMPY\1\0\x76\0"
-    + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1048576, 1048576)}".ljust(117)
-    + b"\n"
+    b"\x93NUMPY\1\0\x76\0" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (1048576, 1048576)}".ljust(117) + b"\n"
 )
 
 
@@ -76,9 +74,7 @@ def test_a_failed_job_exits_with_one_line_and_no_traceback(tmp_path: Path) -> No
 
 def test_a_reader_that_has_seen_enough_is_no_failure_to_shout_about(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sparseinf", "cpu"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -88,9 +84,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure_to_shout_about(tmp_path: Pa
 def test_without_a_standard_output_the_job_is_still_done(matrix: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.safetensors"
     command = f'exec "{sys.executable}" -m sparseinf convert "{matrix}" -o "{output}" >&-'
-    finished = subprocess.run(
-        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    finished = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (finished.returncode, finished.stderr) == (0, "")
     assert output.exists()
 
@@ -135,9 +129,7 @@ def test_explain_takes_the_format_that_is_forced(matrix: Path, capsys: pytest.Ca
     assert "csr" in capsys.readouterr().out
 
 
-def test_explain_refuses_a_file_that_is_no_weights(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_refuses_a_file_that_is_no_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "noise.safetensors"
     path.write_bytes(b"\xff" * 100)
     assert "noise.safetensors" in failure(["explain", str(path)], capsys)
@@ -146,9 +138,7 @@ def test_explain_refuses_a_file_that_is_no_weights(
 @pytest.mark.parametrize(
     "content", [b"", b"\x93NUMPY", b"noise", HEADER, HEADER.replace(b"}", b",("), HEADER + b"\0" * 99]
 )
-def test_explain_refuses_a_damaged_npy_file(
-    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_refuses_a_damaged_npy_file(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "lie.npy"
     path.write_bytes(content)
     assert "lie.npy" in failure(["explain", str(path)], capsys)
@@ -175,15 +165,10 @@ def test_convert_turns_a_matrix_into_a_layer(matrix: Path, tmp_path: Path) -> No
     np.testing.assert_array_equal(sparseinf.load(output).weight.to_dense(), np.load(matrix))
 
 
-def test_convert_onto_the_same_file_tells_both_sizes(
-    weights: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_convert_onto_the_same_file_tells_both_sizes(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = weights.stat().st_size
     assert main(["convert", str(weights), "-o", str(weights)]) == 0
-    assert (
-        f"{weights}: {before:,} bytes -> {weights}: {weights.stat().st_size:,} bytes"
-        in capsys.readouterr().out
-    )
+    assert f"{weights}: {before:,} bytes -> {weights}: {weights.stat().st_size:,} bytes" in capsys.readouterr().out
 
 
 def test_convert_that_fails_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,9 +176,7 @@ def test_convert_that_fails_leaves_no_file(tmp_path: Path, capsys: pytest.Captur
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bench_writes_json_and_markdown(
-    matrix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bench_writes_json_and_markdown(matrix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", str(matrix), "--against", "numpy", "--batch", "1,3", "--threads", "1"]
     assert main([*words, "--json", str(tmp_path / "o.json"), "--markdown", str(tmp_path / "o.md")]) == 0
     rows = json.loads((tmp_path / "o.json").read_text())["rows"]

@@ -119,7 +119,7 @@ def test_csr_arrays_cannot_be_written(field):
 
 
 @pytest.mark.parametrize("kind", [Dense, Csr])
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda weight: pickle.loads(pickle.dumps(weight))])  # noqa: S301
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda weight: pickle.loads(pickle.dumps(weight))])
 def test_a_copy_is_as_read_only(kind, copied):
     weight = kind.from_dense(np.eye(3))
     again = copied(weight)
@@ -131,7 +131,7 @@ def test_a_copy_is_as_read_only(kind, copied):
 def test_a_pickle_is_checked_like_any_other_source():
     lie = Csr.unchecked((1, 2), np.ones(1, np.float32), np.array([5], np.int32), np.array([0, 1]))
     with pytest.raises(ValueError, match="in_features is 2"):
-        pickle.loads(pickle.dumps(lie))  # noqa: S301
+        pickle.loads(pickle.dumps(lie))
 
 
 def test_csr_does_not_follow_changes_of_its_source():

@@ -27,7 +27,37 @@ SHAPES = [
     *[(m, 37) for m in (1, 2, 3, 4, 5, 15, 16, 17, 33, 67, 131)],
     *[(19, k) for k in (1, 2, 3, 4, 5, 15, 16, 17, 31, 63, 64, 65, 127, 129, 257, 521, 1031)],
 ]
-COLUMNS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 25, 31, 33, 47, 49, 63, 64, 65, 72, 73, 80, 81, 95, 97, 128, 131, 200)
+COLUMNS = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    24,
+    25,
+    31,
+    33,
+    47,
+    49,
+    63,
+    64,
+    65,
+    72,
+    73,
+    80,
+    81,
+    95,
+    97,
+    128,
+    131,
+    200,
+)
 
 
 def make_pack(kind, weight, isa, panel_columns=None):
@@ -57,7 +87,9 @@ def check(y, x, weight, bias=None, residual=None, activation=None, slack=0.0):
     assert y.shape == expected.shape
     assert y.dtype == np.float32
     error = np.abs(y - expected)
-    assert (error <= bound + slack * np.abs(expected) + np.spacing(np.abs(expected).astype(np.float32))).all(), error.max()
+    assert (error <= bound + slack * np.abs(expected) + np.spacing(np.abs(expected).astype(np.float32))).all(), (
+        error.max()
+    )
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -330,9 +330,7 @@ class TestSaving:
         layer.save(tmp_path / "a")
         assert "for batch 1, 16" in str(sparseinf.load(tmp_path / "a", batch=np.array([1, 16])).explain())
 
-    @pytest.mark.parametrize(
-        "activation", [("clip", 0, float("inf")), ("leaky_relu", np.array(0.5))], ids=str
-    )
+    @pytest.mark.parametrize("activation", [("clip", 0, float("inf")), ("leaky_relu", np.array(0.5))], ids=str)
     def test_numbers_of_any_kind_are_saved(self, tmp_path, activation):
         sparseinf.load(np.eye(8, dtype=np.float32), activation=activation).save(tmp_path / "a")
         assert sparseinf.load(tmp_path / "a").activation == activation

@@ -256,9 +256,7 @@ def entry(dtype="F32", shape=(2,), offsets=(0, 8)):
         pytest.param(safetensors_bytes({"a": entry(dtype="F31")}, b"\0" * 8), id="unknown dtype"),
         pytest.param(safetensors_bytes({"a": entry(dtype=["F32"])}, b"\0" * 8), id="dtype is a list"),
         pytest.param(safetensors_bytes({"a": entry(shape=(2**60,))}, b"\0" * 8), id="absurd shape"),
-        pytest.param(
-            safetensors_bytes({"a": entry(shape=(2**62, 2**62, 0), offsets=(0, 0))}), id="absurd, empty"
-        ),
+        pytest.param(safetensors_bytes({"a": entry(shape=(2**62, 2**62, 0), offsets=(0, 0))}), id="absurd, empty"),
         pytest.param(safetensors_bytes({"a": entry(shape=(-2,))}, b"\0" * 8), id="negative shape"),
         pytest.param(safetensors_bytes({"a": entry(shape=(2.0,))}, b"\0" * 8), id="shape of floats"),
         pytest.param(safetensors_bytes({"a": entry(shape=(True, 2))}, b"\0" * 8), id="shape of booleans"),

@@ -155,9 +155,7 @@ def test_pair_that_is_no_layer_is_kept_as_it_is():
 
 def test_weight_beside_its_original_and_mask_is_refused():
     tensors = dict.fromkeys(["fc.weight", "fc.weight_orig", "fc.weight_mask"], sparse_matrix())
-    with pytest.raises(
-        ValueError, match=r"fc\.weight is there, but also fc\.weight_orig and fc\.weight_mask"
-    ):
+    with pytest.raises(ValueError, match=r"fc\.weight is there, but also fc\.weight_orig and fc\.weight_mask"):
         built(tensors)
 
 

@@ -1,0 +1,61 @@
+// Matrices to test with, and what multiplying with them must give, computed in double precision.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "dispatch/isa.h"
+#include "pack/csr_view.h"
+
+namespace testing {
+
+struct Shape {
+    int64_t num_rows;
+    int64_t num_columns;
+};
+
+// Weights as CSR arrays, columns ascending within a row.
+struct Matrix {
+    Shape shape{};
+    std::vector<int64_t> row_offsets{0};
+    std::vector<int32_t> columns;
+    std::vector<float> values;
+
+    sparseinf::CsrView view() const;
+    std::vector<float> dense() const;  // row after row
+};
+
+// Whole numbers small enough that float32 sums of products of two of them are exact in any order: kernels can then be
+// held to the reference bit for bit. Rounding is tested with kReal.
+enum class Numbers { kWhole, kReal };
+
+// One nonzero with probability 1 - sparsity at each position; the first row is full and the last one empty where
+// there are more than two, because real pruned layers have such rows.
+Matrix random_matrix(Shape shape, double sparsity, Numbers numbers, std::mt19937& random);
+
+std::vector<float> random_values(int64_t size, Numbers numbers, std::mt19937& random);
+
+// y[n * num_rows + m] = sum over k of weight[m][k] * x[n * num_columns + k], and how far a float32 sum of the same
+// products, made in any order, fused or not, may be from it.
+struct Product {
+    std::vector<double> sums;
+    std::vector<double> bounds;
+};
+Product multiply(const Matrix& matrix, const std::vector<float>& x, int64_t num_columns_of_x);
+
+std::string describe(Shape shape);
+std::string describe(double number);
+
+// Calls visit(isa) for each level of this machine, its name in every failure.
+template <class Visit>
+void for_each_isa(Visit&& visit) {
+    for (const sparseinf::Isa isa : sparseinf::available_isas()) {
+        const Case level{std::string(sparseinf::name_of(isa))};
+        visit(isa);
+    }
+}
+
+}  // namespace testing
