@@ -9,6 +9,9 @@ namespace {
 
 using Buffer = AlignedBuffer<std::byte>;
 
+// Larger ones are rare, and their users wait for memory anyway: they are freed.
+constexpr int64_t kMaxKeptBytes = int64_t{64} << 20;
+
 // More calls at once than slots is no error: the buffers beyond are freed.
 constinit std::array<std::atomic<Buffer*>, 32> kept_buffers{};
 
@@ -26,6 +29,7 @@ Scratch::Scratch(int64_t bytes) {
 }
 
 Scratch::~Scratch() {
+    if (buffer_->size() > kMaxKeptBytes) return;
     for (auto& slot : kept_buffers) {
         Buffer* expected = nullptr;
         if (slot.compare_exchange_strong(expected, buffer_.get(), std::memory_order_release,

@@ -1,5 +1,9 @@
 #include "dispatch/isa.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace sparseinf {
 
 extern const KernelTable kKernelsScalar;
@@ -10,12 +14,20 @@ extern const KernelTable kKernelsAvx512;
 
 namespace {
 
+#if defined(__x86_64__)
+// clang 14 does not know this one's name.
+bool has_f16c() {
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+#endif
+
 // __builtin_cpu_supports also asks whether the operating system saves the registers.
 std::vector<Isa> detect() {
     std::vector<Isa> isas{Isa::kScalar};
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c() &&
           __builtin_cpu_supports("bmi2"))) {
         return isas;
     }

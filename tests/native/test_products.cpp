@@ -153,7 +153,7 @@ TEST(spmm_dense_multiplies) {
     for_each_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
-            const auto [num_rows, in_features] = matrix.shape;
+            const int64_t num_rows = matrix.shape.num_rows, in_features = matrix.shape.num_columns;
             const DensePack pack = pack_dense(matrix.dense().data(), num_rows, in_features, 1);
             for_each_panel(kernels.spmm_dense, [&](SpmmDenseKernel kernel, PanelShape shape) {
                 const Side side = kBothSides[random() % 2];
@@ -259,7 +259,7 @@ TEST(gemv_bitmap_multiplies) {
 TEST(gemv_dense_multiplies) {
     for_each_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
-            const auto [num_rows, in_features] = matrix.shape;
+            const int64_t num_rows = matrix.shape.num_rows, in_features = matrix.shape.num_columns;
             const DensePack pack = pack_dense(matrix.dense().data(), num_rows, in_features, 1);
             const std::vector<float> x = random_values(in_features, Numbers::kWhole, random);
             const Product expected = multiply(matrix, x, 1);
