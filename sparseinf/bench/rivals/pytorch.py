@@ -37,7 +37,8 @@ def build_torch(name: str, layers: Sequence[LinearRecord], threads: int) -> Cont
             y = torch.from_numpy(x)
             for weight, bias, activation in steps:
                 y = activation(linear(y, weight, bias))
-            return y.numpy()
+            result: NDArray[np.float32] = y.numpy()
+        return result
 
     nbytes = sum(weight.nbytes for weight, _, _ in steps)
     return Contender(name, f"torch {version('torch')}, dense", call, nbytes, held=lambda: _torch_threads(threads))
@@ -59,7 +60,8 @@ def build_torch_csr(name: str, layers: Sequence[LinearRecord], threads: int) -> 
             y = torch.from_numpy(x).t()
             for weight, bias, activation in steps:
                 y = activation(torch.addmm(bias, weight, y))
-            return y.t().numpy()
+            result: NDArray[np.float32] = y.t().numpy()
+        return result
 
     return Contender(
         name,
