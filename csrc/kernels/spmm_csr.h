@@ -38,8 +38,8 @@ SPARSEINF_INLINE void run_pairs(const SpmmCsrArgs& args, const CsrRun& run, CsrC
     }
     // A narrow panel uses up weights faster than the processor's own prefetchers bring them from memory. Zen 4,
     // 4096x4096, 16 columns, from memory: 3.3 -> 2.9 ms at 80 %, 1.45 -> 1.34 ms at 90 %; 2 to 4 % slower from the L2
-    // cache.
-    if constexpr (kPairs >= 2) {
+    // cache. One column: no difference.
+    if constexpr (kPairs >= 2 && sizeof(Row) > sizeof(float)) {
         constexpr int64_t kAhead = 512;
         for (int64_t i = 0; i < kPairs * num_values; i += 16) __builtin_prefetch(at.values + kAhead + i);
         for (int64_t i = 0; i < kPairs * num_columns; i += 32) __builtin_prefetch(at.columns + kAhead + i);
