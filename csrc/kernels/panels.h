@@ -27,6 +27,24 @@ SPARSEINF_INLINE V load_features(const char* p, int64_t stride_bytes, int count)
     return V::load(lanes);
 }
 
+// A square in registers.
+template <class V>
+SPARSEINF_INLINE void transpose(V (&tile)[V::kWidth]) {
+    using Half = typename V::Half;
+    Half low[V::kWidth], high[V::kWidth];
+    for (int i = 0; i < V::kWidth; ++i) {
+        low[i] = low_half(tile[i]);
+        high[i] = high_half(tile[i]);
+    }
+    V left[Half::kWidth], right[Half::kWidth];
+    transpose(low, left);
+    transpose(high, right);
+    for (int i = 0; i < Half::kWidth; ++i) {
+        tile[i] = left[i];
+        tile[i + Half::kWidth] = right[i];
+    }
+}
+
 // How many features of a row lie before the next multiple of a vector's bytes in memory; a whole vector where that is
 // out of reach. Tiles that start there touch each cache line once. Elsewhere each line is touched by two tiles, and
 // where rows lie a multiple of 4 KB apart it is evicted in between, since all of them fall into one set of the L1
@@ -53,10 +71,17 @@ SPARSEINF_INLINE void pack_columns(const PackArgs& args, int first, float* out, 
         }
         return;
     }
+    const bool is_contiguous = args.stride_bytes == sizeof(float);
     int step = num_columns > 0 ? features_to_border<V>(rows[0], args.stride_bytes) : kWidth;
     for (int32_t k = 0; k < args.num_features; k += step, step = kWidth) {
         const int num_features = args.num_features - k < step ? args.num_features - k : step;
         V tile[kWidth];
+        if (is_contiguous && num_columns == kWidth && num_features == kWidth) {
+            for (int n = 0; n < kWidth; ++n) tile[n] = V::load(rows[n] + k * int64_t{sizeof(float)});
+            transpose(tile);
+            for (int i = 0; i < kWidth; ++i) tile[i].store(out + (k + i) * out_stride);
+            continue;
+        }
         for (int n = 0; n < kWidth; ++n) {
             tile[n] = n < num_columns
                           ? load_features<V>(rows[n] + k * args.stride_bytes, args.stride_bytes, num_features)
@@ -101,39 +126,49 @@ SPARSEINF_INLINE void finish_tile(const UnpackArgs& args, Wide (&sums)[kCount], 
     }
 }
 
-// Columns [first, first + V::kWidth) from sums[feature * stride + 0..] to their rows of y. Sums are readable for
-// fifteen features past the last.
-template <class Wide, class V>
+// Columns [first, first + Half::kWidth) from sums[feature * stride + 0..] to their rows of y: squares would be as many
+// instructions, but touch twice as many rows of y at a time. Sums are readable for fifteen features past the last.
+template <class Wide, class Half>
 SPARSEINF_INLINE void unpack_columns(const UnpackArgs& args, int first, const float* sums, int64_t stride) {
-    const int num_columns = args.num_columns - first < V::kWidth ? args.num_columns - first : V::kWidth;
-    int step = num_columns > 0 ? features_to_border<Wide>(args.rows[first], sizeof(float)) : Wide::kWidth;
+    const int num_columns = args.num_columns - first < Half::kWidth ? args.num_columns - first : Half::kWidth;
+    if (num_columns <= 0) return;
+    // Whole tiles of the commonest layers never leave the registers. No activation is a clip at the infinities, no bias
+    // one of -0: both change no bit. Zen 4, 64 rows of 768 features: 6.2 us, through memory 8.9 us.
+    const bool has_clip = args.epilogue.activation == Activation::kClip;
+    const bool is_plain = args.residual_rows == nullptr && (has_clip || args.epilogue.activation == Activation::kNone);
+    const Wide low = Wide::broadcast(has_clip ? args.epilogue.low : -__builtin_inff());
+    const Wide high = Wide::broadcast(has_clip ? args.epilogue.high : __builtin_inff());
+    int step = features_to_border<Wide>(args.rows[first], sizeof(float));
     for (int32_t m = 0; m < args.num_features; m += step, step = Wide::kWidth) {
         const int count = args.num_features - m < step ? args.num_features - m : step;
-        Wide tile[V::kWidth];
-        if constexpr (V::kWidth == Wide::kWidth) {
-            for (int i = 0; i < Wide::kWidth; ++i) tile[i] = Wide::load(sums + (m + i) * stride);
-            transpose(tile);
-        } else {  // squares of the narrower vector, joined through the stack
-            float joined[V::kWidth][Wide::kWidth];
-            for (int part = 0; part < Wide::kWidth; part += V::kWidth) {
-                V square[V::kWidth];
-                for (int i = 0; i < V::kWidth; ++i) square[i] = V::load(sums + (m + part + i) * stride);
-                transpose(square);
-                for (int n = 0; n < V::kWidth; ++n) square[n].store(&joined[n][part]);
-            }
-            for (int n = 0; n < V::kWidth; ++n) tile[n] = Wide::load(joined[n]);
+        Half rows[Wide::kWidth];
+        const float* row = sums + m * stride;
+        for (int i = 0; i < Wide::kWidth; ++i, row += stride) {
+            rows[i] = Half::load(row);
+            asm("" : "+r"(row));  // or else all addresses are computed first, and spilled
         }
-        finish_tile(args, tile, first, num_columns, m, count);
+        Wide tile[Half::kWidth];
+        transpose(rows, tile);
+        if (is_plain && num_columns == Half::kWidth && count == Wide::kWidth) {
+            const Wide bias = args.bias != nullptr ? Wide::load(args.bias + m) : Wide::broadcast(-0.0f);
+            for (int n = 0; n < Half::kWidth; ++n) {
+                at_most(high, at_least(low, tile[n] + bias)).store(args.rows[first + n] + m);
+            }
+            continue;
+        }
+        Wide sums_in_memory[Half::kWidth];
+        for (int n = 0; n < Half::kWidth; ++n) sums_in_memory[n] = tile[n];
+        finish_tile(args, sums_in_memory, first, num_columns, m, count);
     }
 }
 
 template <class Wide, class Half>
 void unpack(const UnpackArgs& args, int num_wide, bool has_half) noexcept {
-    const int64_t main_stride = num_wide * Wide::kWidth;
-    for (int j = 0; j < num_wide; ++j) {
-        unpack_columns<Wide, Wide>(args, j * Wide::kWidth, args.sums.main + j * Wide::kWidth, main_stride);
+    const int num_main = num_wide * Wide::kWidth;
+    for (int column = 0; column < num_main; column += Half::kWidth) {
+        unpack_columns<Wide, Half>(args, column, args.sums.main + column, num_main);
     }
-    if (has_half) unpack_columns<Wide, Half>(args, num_wide * Wide::kWidth, args.sums.tail, Half::kWidth);
+    if (has_half) unpack_columns<Wide, Half>(args, num_main, args.sums.tail, Half::kWidth);
 }
 
 // One column whose sums lie one after the other (what the matrix-vector kernels leave).

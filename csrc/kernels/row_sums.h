@@ -11,10 +11,23 @@ namespace {
 
 using namespace sparseinf;
 
+template <bool kCondition, class A, class B>
+struct Choose {
+    using Type = A;
+};
+template <class A, class B>
+struct Choose<false, A, B> {
+    using Type = B;
+};
+
 // One feature's columns of a panel.
 template <class Wide, class Half, int kWide, bool kHasHalf>
 struct PanelRow {
     static_assert(kWide > 0 || kHasHalf);
+
+    // A weight in every lane, and four weights that such ones are taken from.
+    using Weight = typename Choose<(kWide > 0), Wide, Half>::Type;
+    using FourWeights = typename Weight::Four;
 
     Wide wide[kWide > 0 ? kWide : 1];
     Half half;
@@ -39,13 +52,12 @@ struct PanelRow {
             clear();
         }
     }
-    SPARSEINF_INLINE void add(float weight, const PanelRow& x) {
+    SPARSEINF_INLINE void add(Weight weight, const PanelRow& x) {
         if constexpr (kWide > 0) {
-            const Wide w = Wide::broadcast(weight);
-            for (int j = 0; j < kWide; ++j) wide[j] = multiply_add(w, x.wide[j], wide[j]);
-            if constexpr (kHasHalf) half = multiply_add(low_half(w), x.half, half);
+            for (int j = 0; j < kWide; ++j) wide[j] = multiply_add(weight, x.wide[j], wide[j]);
+            if constexpr (kHasHalf) half = multiply_add(low_half(weight), x.half, half);
         } else {
-            half = multiply_add(Half::broadcast(weight), x.half, half);
+            half = multiply_add(weight, x.half, half);
         }
     }
 };

@@ -23,7 +23,7 @@ SPARSEINF_INLINE void spmm_dense_tile(const SpmmDenseArgs& args, const float* we
         x.load(x_main, x_tail, k);
         for (int s = 0; s < kStrips; ++s) {
             const float* w = weights + s * args.strip_stride + 4 * k;
-            for (int i = 0; i < 4; ++i) sums[4 * s + i].add(w[i], x);
+            for (int i = 0; i < 4; ++i) sums[4 * s + i].add(Row::Weight::broadcast(w[i]), x);
         }
     }
     for (int i = 0; i < 4 * kStrips; ++i) sums[i].store(args.y, first_row + i);

@@ -5,6 +5,14 @@ namespace {
 
 struct Vec1 {
     static constexpr int kWidth = 1;
+    struct Four {
+        const float* p;
+        static Four load(const float* weights) { return {weights}; }
+        template <int kIndex>
+        Vec1 spread() const {
+            return {p[kIndex]};
+        }
+    };
     float v;
 
     static Vec1 zero() { return {0.0f}; }

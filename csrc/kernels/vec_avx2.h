@@ -20,12 +20,21 @@ struct Vec4 {
         return {_mm_maskload_ps(static_cast<const float*>(p), mask(count))};
     }
     void store_partial(float* p, int count) const { _mm_maskstore_ps(p, mask(count), v); }
+    struct Four {
+        __m128 v;
+        static Four load(const float* p) { return {_mm_loadu_ps(p)}; }
+        template <int kIndex>
+        Vec4 spread() const {
+            return {_mm_permute_ps(v, 0x55 * kIndex)};
+        }
+    };
 };
 
 inline Vec4 multiply_add(Vec4 a, Vec4 b, Vec4 c) { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
 inline void transpose(Vec4 (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
 
 struct Vec8 {
+    using Half = Vec4;
     static constexpr int kWidth = 8;
     __m256 v;
 
@@ -43,6 +52,15 @@ struct Vec8 {
     static Vec8 load_each_4_times(const float* p) {
         return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(p[0])), _mm_set1_ps(p[1]), 1)};
     }
+    // Four weights, to be spread over a vector one after the other: that leaves the load slots to x.
+    struct Four {
+        __m256 v;
+        static Four load(const float* p) { return {_mm256_broadcast_ps(reinterpret_cast<const __m128*>(p))}; }
+        template <int kIndex>
+        Vec8 spread() const {
+            return {_mm256_permute_ps(v, 0x55 * kIndex)};
+        }
+    };
     // p[i] = v[i] + v[i + 4]
     void store_sum_of_fours(float* p) const {
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
@@ -101,23 +119,18 @@ inline float sum(Vec8 x) {
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-inline void transpose(Vec8 (&r)[8]) {
-    __m256 t[8];
-    for (int i = 0; i < 8; i += 2) {  // pairs of rows
-        t[i] = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
-        t[i + 1] = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
-    }
-    __m256 u[8];
-    for (int i = 0; i < 8; i += 4) {  // fours of rows
-        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; ++i) {  // all eight
-        r[i].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
-        r[i + 4].v = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
-    }
+inline Vec4 high_half(Vec8 x) { return {_mm256_extractf128_ps(x.v, 1)}; }
+
+// Eight rows of four into four columns of eight.
+inline void transpose(const Vec4 (&rows)[8], Vec8 (&columns)[4]) {
+    __m256 r[4];
+    for (int i = 0; i < 4; ++i) r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(rows[i].v), rows[i + 4].v, 1);
+    const __m256 low01 = _mm256_unpacklo_ps(r[0], r[1]), high01 = _mm256_unpackhi_ps(r[0], r[1]);
+    const __m256 low23 = _mm256_unpacklo_ps(r[2], r[3]), high23 = _mm256_unpackhi_ps(r[2], r[3]);
+    columns[0].v = _mm256_shuffle_ps(low01, low23, 0x44);
+    columns[1].v = _mm256_shuffle_ps(low01, low23, 0xee);
+    columns[2].v = _mm256_shuffle_ps(high01, high23, 0x44);
+    columns[3].v = _mm256_shuffle_ps(high01, high23, 0xee);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 namespace {
 
 struct Vec16 {
+    using Half = Vec8;
     static constexpr int kWidth = 16;
     __m512 v;
 
@@ -24,6 +25,16 @@ struct Vec16 {
         const __m512i each = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
         return {_mm512_permutexvar_ps(each, _mm512_castps128_ps512(_mm_loadu_ps(p)))};
     }
+    // Four weights, to be spread over a vector one after the other. Zen 4 loads 64 bytes a cycle, and a broadcast from
+    // memory counts like a whole vector: spreading from a register leaves the loads to x.
+    struct Four {
+        __m512 v;
+        static Four load(const float* p) { return {_mm512_broadcast_f32x4(_mm_loadu_ps(p))}; }
+        template <int kIndex>
+        Vec16 spread() const {
+            return {_mm512_permute_ps(v, 0x55 * kIndex)};
+        }
+    };
     // p[i] = v[i] + v[i + 4] + v[i + 8] + v[i + 12]
     void store_sum_of_fours(float* p) const {
         const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
@@ -76,28 +87,32 @@ inline float sum(Vec16 x) {
     return sum(Vec8{half});
 }
 
-inline void transpose(Vec16 (&r)[16]) {
-    __m512 t[16];
-    for (int i = 0; i < 16; i += 2) {  // pairs of rows
-        t[i] = _mm512_unpacklo_ps(r[i].v, r[i + 1].v);
-        t[i + 1] = _mm512_unpackhi_ps(r[i].v, r[i + 1].v);
+inline Vec8 high_half(Vec16 x) { return {_mm512_extractf32x8_ps(x.v, 1)}; }
+
+// Sixteen rows of eight into eight columns of sixteen.
+inline void transpose(const Vec8 (&rows)[16], Vec16 (&columns)[8]) {
+    __m512 r[8];
+    for (int i = 0; i < 8; ++i) {
+        r[i] = _mm512_insertf32x8(_mm512_castps256_ps512(rows[i].v), rows[i + 8].v, 1);
     }
-    __m512 u[16];
-    for (int i = 0; i < 16; i += 4) {  // fours of rows: u[i + c] holds columns c, c + 4, c + 8, c + 12
+    __m512 t[8];
+    for (int i = 0; i < 8; i += 2) {  // pairs of rows
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    __m512 u[8];
+    for (int i = 0; i < 8; i += 4) {  // fours of rows: u[i + c] holds rows i.. and i + 8.., columns c and c + 4
         u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
         u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
         u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
         u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
     }
+    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+    const __m512i high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
     for (int c = 0; c < 4; ++c) {  // all sixteen
-        const __m512 low_even = _mm512_shuffle_f32x4(u[c], u[c + 4], 0x88);
-        const __m512 low_odd = _mm512_shuffle_f32x4(u[c], u[c + 4], 0xdd);
-        const __m512 high_even = _mm512_shuffle_f32x4(u[c + 8], u[c + 12], 0x88);
-        const __m512 high_odd = _mm512_shuffle_f32x4(u[c + 8], u[c + 12], 0xdd);
-        r[c].v = _mm512_shuffle_f32x4(low_even, high_even, 0x88);
-        r[c + 4].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
-        r[c + 8].v = _mm512_shuffle_f32x4(low_even, high_even, 0xdd);
-        r[c + 12].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
+        const __m512d a = _mm512_castps_pd(u[c]), b = _mm512_castps_pd(u[c + 4]);
+        columns[c].v = _mm512_castpd_ps(_mm512_permutex2var_pd(a, low, b));
+        columns[c + 4].v = _mm512_castpd_ps(_mm512_permutex2var_pd(a, high, b));
     }
 }
 

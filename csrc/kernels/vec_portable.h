@@ -6,8 +6,20 @@
 
 namespace {
 
+// Four weights that stay in memory.
+template <class V>
+struct FourInMemory {
+    const float* p;
+    static FourInMemory load(const float* weights) { return {weights}; }
+    template <int kIndex>
+    V spread() const {
+        return V::broadcast(p[kIndex]);
+    }
+};
+
 struct Vec2 {
     static constexpr int kWidth = 2;
+    using Four = FourInMemory<Vec2>;
     float v[2];
 
     static Vec2 zero() { return {{0.0f, 0.0f}}; }
@@ -29,7 +41,9 @@ inline void transpose(Vec2 (&r)[2]) {
 }
 
 struct VecPortable {
+    using Half = Vec2;
     static constexpr int kWidth = 4;
+    using Four = FourInMemory<VecPortable>;
     typedef float Lanes __attribute__((vector_size(16)));
     typedef int32_t Bits __attribute__((vector_size(16)));
     Lanes v;
@@ -97,10 +111,13 @@ inline VecPortable multiply_add_expanded(uint32_t mask, const float* weights, Ve
 inline Vec2 low_half(VecPortable x) { return {{x.v[0], x.v[1]}}; }
 inline float sum(VecPortable x) { return (x.v[0] + x.v[2]) + (x.v[1] + x.v[3]); }
 
-inline void transpose(VecPortable (&r)[4]) {
-    VecPortable::Lanes t[4];
-    for (int i = 0; i < 4; ++i) t[i] = VecPortable::Lanes{r[0].v[i], r[1].v[i], r[2].v[i], r[3].v[i]};
-    for (int i = 0; i < 4; ++i) r[i].v = t[i];
+inline Vec2 high_half(VecPortable x) { return {{x.v[2], x.v[3]}}; }
+
+// Four rows of two into two columns of four.
+inline void transpose(const Vec2 (&rows)[4], VecPortable (&columns)[2]) {
+    for (int c = 0; c < 2; ++c) {
+        columns[c].v = VecPortable::Lanes{rows[0].v[c], rows[1].v[c], rows[2].v[c], rows[3].v[c]};
+    }
 }
 
 }  // namespace
