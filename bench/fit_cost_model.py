@@ -24,6 +24,7 @@ from sparseinf.formats import Csr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PACKS = ("dense", "csr", "bitmap", "sell")
 SHAPES = ((256, 256), (768, 768), (1024, 2048), (3072, 768))
 SPARSITIES = (0.3, 0.5, 0.7, 0.9, 0.97)
 COLUMNS = (1, 2, 8, 16, 24, 64, 130)
@@ -54,7 +55,7 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
             elif pack_name == "csr":
                 pack = runtime.pack_csr(*arrays, isa, runtime.csr_panel_columns(isa), 1)
             else:
-                pack = runtime.pack_bitmap(*arrays, 1)
+                pack = {"bitmap": runtime.pack_bitmap, "sell": runtime.pack_sell}[pack_name](*arrays, 1)
             layer = runtime.Linear(
                 rows,
                 columns,
@@ -64,18 +65,14 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
                 epilogue=runtime.Epilogue(),
                 num_threads=1,
             )
-            for number in COLUMNS if pack_name != "bitmap" else (1,):
+            for number in COLUMNS if pack_name in ("dense", "csr") else (1,):
                 x = generator.standard_normal((number, columns)).astype(np.float32)
                 yield LayerShape(rows, columns, csr.num_nonzeros), number, median_ns(layer, x)
 
 
 def fit(isa: str) -> LevelConstants:
     """Return the constants of one level."""
-    measured = [
-        (pack, shape, columns, ns)
-        for pack in ("dense", "csr", "bitmap")
-        for shape, columns, ns in measurements(pack, isa)
-    ]
+    measured = [(pack, shape, columns, ns) for pack in PACKS for shape, columns, ns in measurements(pack, isa)]
     start = CONSTANTS[isa]
     names = list(start.rates())
     matrix = np.zeros((len(measured), len(names)))
@@ -86,7 +83,7 @@ def fit(isa: str) -> LevelConstants:
     fitted = replace(start, **dict(zip(names, (float(f"{rate:.3g}") for rate in rates), strict=True)))
 
     CONSTANTS[isa] = fitted
-    for pack in ("dense", "csr", "bitmap"):
+    for pack in PACKS:
         ratios = [predict_ns(pack, s, n, isa) / ns for p, s, n, ns in measured if p == pack]
         print(
             f"{isa:8} {pack:8} predicted / measured: median {statistics.median(ratios):.2f}, "

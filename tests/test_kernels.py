@@ -16,11 +16,12 @@ from sparseinf.compile.activation import make_epilogue
 from sparseinf.formats import Csr
 
 ISAS = runtime.available_isas()
-KINDS = ("dense", "csr", "bitmap")
+KINDS = ("dense", "csr", "bitmap", "sell")
 KERNELS = {
     "dense": ("gemv_dense_f32", "spmm_dense_f32"),
     "csr": ("gemv_csr_f32", "spmm_csr_f32"),
     "bitmap": ("gemv_bitmap_f32", "gemv_bitmap_f32"),
+    "sell": ("gemv_sell_f32", "gemv_sell_f32"),
 }
 # (out_features, in_features): tiles are 4 and 16 rows, bitmaps 16 columns, K blocks 64 to 512 columns.
 SHAPES = [
@@ -67,6 +68,8 @@ def make_pack(kind, weight, isa, panel_columns=None):
     arrays = (csr.row_offsets, csr.columns, csr.values, weight.shape[1])
     if kind == "bitmap":
         return runtime.pack_bitmap(*arrays, 1)
+    if kind == "sell":
+        return runtime.pack_sell(*arrays, 1)
     return runtime.pack_csr(*arrays, isa, panel_columns or runtime.csr_panel_columns(isa), 1)
 
 
@@ -273,7 +276,7 @@ class TestMemory:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("kind", ["csr", "bitmap"])
+@pytest.mark.parametrize("kind", ["csr", "bitmap", "sell"])
 def test_x_at_pruned_positions_is_never_used(isa, kind):
     weight = sparse_weight((40, 100), 0.5)
     weight[:, ::3] = 0

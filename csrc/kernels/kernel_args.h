@@ -81,6 +81,39 @@ struct GemvBitmapArgs {
     float* y;            // 4 * num_quads elements
 };
 
+// Sliced ELLPACK: rows side by side in the lanes of a slice, filled up to the longest of them.
+inline constexpr int kSellLanes = 8;
+
+// One nonzero of each lane: a column inside the K block and the value. Side by side, so that weights are one stream.
+struct SellStep {
+    uint16_t columns[kSellLanes];
+    float values[kSellLanes];
+};
+
+// Slices of one K block that take equally many steps.
+struct SellRun {
+    uint32_t num_slices;
+    uint32_t num_steps;
+};
+
+// One K block of one row chunk. A long row may fill several lanes. Streams:
+//   rows   [slice][8]     row inside the chunk
+//   steps  [slice][step]
+// Lanes that have ended go on with the column after the block's last and the value zero: x is zero there, so that no
+// x at a pruned position is ever touched by arithmetic. Lanes without a row have the row after the chunk's last.
+struct SellBlock {
+    const SellRun* runs;
+    const uint16_t* rows;
+    const SellStep* steps;
+    int32_t num_runs;
+};
+
+struct GemvSellArgs {
+    SellBlock block;
+    const float* x;  // the K block's features, and a zero
+    float* y;        // the chunk's sums, and one more: added to
+};
+
 struct GemvDenseArgs {
     const float* weights;  // as in SpmmDenseArgs, columns padded to a multiple of 4 with zeros
     int64_t strip_stride;
@@ -135,6 +168,7 @@ struct UnpackArgs {
 using SpmmCsrKernel = void (*)(const SpmmCsrArgs&) noexcept;
 using SpmmDenseKernel = void (*)(const SpmmDenseArgs&) noexcept;
 using GemvBitmapKernel = void (*)(const GemvBitmapArgs&) noexcept;
+using GemvSellKernel = void (*)(const GemvSellArgs&) noexcept;
 using GemvDenseKernel = void (*)(const GemvDenseArgs&) noexcept;
 using PackKernel = void (*)(const PackArgs&, int num_wide, bool has_half) noexcept;
 using UnpackKernel = void (*)(const UnpackArgs&, int num_wide, bool has_half) noexcept;
@@ -158,6 +192,7 @@ struct KernelTable {
     SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
     SpmmCsrKernel gemv_csr;  // spmm_csr on a panel of one column: x and y are plain vectors
     GemvBitmapKernel gemv_bitmap;
+    GemvSellKernel gemv_sell;
     GemvDenseKernel gemv_dense;
     PackKernel pack;
     UnpackKernel unpack;

@@ -4,6 +4,7 @@
 #include "common_bits.h"
 #include "gemv_bitmap.h"
 #include "gemv_dense.h"
+#include "gemv_sell.h"
 #include "kernel_args.h"
 #include "machine_peak.h"
 #include "panels.h"
@@ -41,6 +42,7 @@ constexpr KernelTable make_kernel_table() {
     table.max_wide_dense = kDenseWide;
     table.gemv_csr = spmm_csr<Vec1, Half, 1, false>;
     table.gemv_bitmap = gemv_bitmap<Wide>;
+    table.gemv_sell = gemv_sell<Quad>;
     table.gemv_dense = gemv_dense<Wide>;
     table.pack = pack<Wide, Half>;
     table.unpack = unpack<Wide, Half>;

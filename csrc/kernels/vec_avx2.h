@@ -14,6 +14,12 @@ struct Vec4 {
     static Vec4 zero() { return {_mm_setzero_ps()}; }
     static Vec4 broadcast(float value) { return {_mm_set1_ps(value)}; }
     static Vec4 load(const void* p) { return {_mm_loadu_ps(static_cast<const float*>(p))}; }
+    static Vec4 from(const float* a, const float* b, const float* c, const float* d) {
+        __m128 lanes = _mm_load_ss(a);
+        lanes = _mm_insert_ps(lanes, _mm_load_ss(b), 0x10);
+        lanes = _mm_insert_ps(lanes, _mm_load_ss(c), 0x20);
+        return {_mm_insert_ps(lanes, _mm_load_ss(d), 0x30)};
+    }
     void store(float* p) const { _mm_storeu_ps(p, v); }
     static __m128i mask(int count) { return _mm_cmpgt_epi32(_mm_set1_epi32(count), _mm_setr_epi32(0, 1, 2, 3)); }
     static Vec4 load_partial(const void* p, int count) {
@@ -32,6 +38,8 @@ struct Vec4 {
 
 inline Vec4 multiply_add(Vec4 a, Vec4 b, Vec4 c) { return {_mm_fmadd_ps(a.v, b.v, c.v)}; }
 inline void transpose(Vec4 (&r)[4]) { _MM_TRANSPOSE4_PS(r[0].v, r[1].v, r[2].v, r[3].v); }
+
+using Quad = Vec4;
 
 struct Vec8 {
     using Half = Vec4;

@@ -60,6 +60,9 @@ struct VecPortable {
         __builtin_memcpy(&lanes, p, static_cast<uint64_t>(count) * sizeof(float));
         return {lanes};
     }
+    static VecPortable from(const float* a, const float* b, const float* c, const float* d) {
+        return {Lanes{*a, *b, *c, *d}};
+    }
     void store(float* p) const { __builtin_memcpy(p, &v, sizeof v); }
     void store_partial(float* p, int count) const {
         __builtin_memcpy(p, &v, static_cast<uint64_t>(count) * sizeof(float));
@@ -68,6 +71,8 @@ struct VecPortable {
     static VecPortable load_each_4_times(const float* p) { return broadcast(*p); }
     void store_sum_of_fours(float* p) const { store(p); }
 };
+
+using Quad = VecPortable;
 
 inline VecPortable operator+(VecPortable a, VecPortable b) { return {a.v + b.v}; }
 inline VecPortable operator-(VecPortable a, VecPortable b) { return {a.v - b.v}; }

@@ -21,7 +21,8 @@ const char* kernel_family(const Pack& pack, int64_t num_columns) {
     const bool is_vector = num_columns == 1;
     return std::visit(Overloaded{[&](const DensePack&) { return is_vector ? "gemv_dense_f32" : "spmm_dense_f32"; },
                                  [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
-                                 [](const BitmapPack&) { return "gemv_bitmap_f32"; }},
+                                 [](const BitmapPack&) { return "gemv_bitmap_f32"; },
+                                 [](const SellPack&) { return "gemv_sell_f32"; }},
                       pack.form);
 }
 
@@ -55,7 +56,8 @@ void Linear::run(const LinearCall& call) const {
     };
     std::visit(
         Overloaded{[&](const DensePack& pack) { run_either(pack); }, [&](const CsrPack& pack) { run_either(pack); },
-                   [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); }},
+                   [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); },
+                   [&](const SellPack& pack) { run_on_columns(pack, layer, call); }},
         pack_for(call.num_columns).form);
 }
 

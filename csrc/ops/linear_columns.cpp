@@ -10,6 +10,18 @@
 namespace sparseinf {
 namespace {
 
+// The features of x as a kernel reads them: in blocks, each filled up with zeros.
+struct FeatureBlocks {
+    int64_t num_features;
+    int64_t block_features;
+    int64_t stride;  // elements from one block to the next
+
+    int64_t num_blocks() const {
+        return block_features == 0 ? 0 : (num_features + block_features - 1) / block_features;
+    }
+    int64_t size() const { return num_blocks() * stride; }
+};
+
 // A family of matrix-vector kernels: how a pack's rows are cut into units, and how one unit is computed.
 // Units begin at multiples of sixteen rows: the epilogue of one must not read the sums of the next.
 class QuadUnits {
@@ -38,7 +50,7 @@ struct BitmapRows : QuadUnits {
 
     const BitmapPack& pack;
 
-    int64_t x_size() const { return 16 * pack.num_groups; }
+    FeatureBlocks x_layout() const { return {pack.num_columns, pack.num_columns, 16 * pack.num_groups}; }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
         const int64_t first = first_quad(unit);
         kernels.gemv_bitmap({pack.masks.data() + first * pack.num_groups * 4, pack.values.data(),
@@ -52,24 +64,28 @@ struct DenseRows : QuadUnits {
 
     const DensePack& pack;
 
-    int64_t x_size() const { return pack.strip_stride / 4; }
+    FeatureBlocks x_layout() const { return {pack.num_columns, pack.num_columns, pack.strip_stride / 4}; }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
         kernels.gemv_dense({pack.weights.data() + first_quad(unit) * pack.strip_stride, pack.strip_stride,
-                            num_quads(unit), static_cast<int32_t>(x_size()), x, sums});
+                            num_quads(unit), static_cast<int32_t>(pack.strip_stride / 4), x, sums});
     }
 };
 
-struct CsrRows {
-    const CsrPack& pack;
+// Units are the pack's chunks; each one's sums are followed by the row that stands in where there is none.
+template <class Pack>
+struct ChunkUnits {
+    const Pack& pack;
 
     int64_t num_units() const { return static_cast<int64_t>(pack.chunks.size()); }
     int64_t first_row(int64_t unit) const {
         return unit == num_units() ? pack.num_rows : pack.chunks[static_cast<size_t>(unit)].first_row;
     }
-    // Each chunk's sums are followed by the row that stands in for a missing partner.
     int64_t sums_at(int64_t unit) const { return first_row(unit) + 16 * unit; }
     int64_t sums_size() const { return round_up(pack.num_rows, 16) + 16 * num_units(); }
-    int64_t x_size() const { return pack.num_columns; }
+};
+
+struct CsrRows : ChunkUnits<CsrPack> {
+    FeatureBlocks x_layout() const { return {pack.num_columns, pack.num_columns, pack.num_columns}; }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
         int64_t column = 0;
         for (const auto& block : pack.chunks[static_cast<size_t>(unit)].blocks) {
@@ -79,27 +95,49 @@ struct CsrRows {
     }
 };
 
-// x as the kernels read it: contiguous, aligned, with zeros up to x_size. In place where it already is.
-const float* contiguous_features(const LinearCall& call, const LinearLayer& layer, int64_t column, int64_t x_size,
-                                 float* copy) {
+struct SellRows : ChunkUnits<SellPack> {
+    FeatureBlocks x_layout() const { return {pack.num_columns, pack.block_columns, pack.block_columns + 1}; }
+    void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
+        const SellChunk& chunk = pack.chunks[static_cast<size_t>(unit)];
+        std::fill_n(sums, chunk.num_rows, 0.0f);
+        for (const auto& block : chunk.blocks) {
+            kernels.gemv_sell({block, x, sums});
+            x += pack.block_columns + 1;
+        }
+    }
+};
+
+// x as the kernels read it: contiguous, aligned, in blocks. In place where it already is.
+const float* features_in_blocks(const LinearCall& call, int64_t column, const FeatureBlocks& layout, float* copy) {
     const char* row = call.x.row(column);
-    const int64_t stride = call.x.feature_stride_bytes();
+    const int64_t stride_bytes = call.x.feature_stride_bytes();
     const bool is_aligned = reinterpret_cast<uintptr_t>(row) % alignof(float) == 0;
-    if (is_aligned && stride == sizeof(float) && x_size == layer.in_features)
-        return reinterpret_cast<const float*>(row);
-    for (int64_t k = 0; k < layer.in_features; ++k) std::memcpy(copy + k, row + k * stride, sizeof(float));
-    std::fill(copy + layer.in_features, copy + x_size, 0.0f);
+    const bool is_contiguous = stride_bytes == sizeof(float);
+    if (is_aligned && is_contiguous && layout.size() == layout.num_features) return reinterpret_cast<const float*>(row);
+    for (int64_t block = 0; block < layout.num_blocks(); ++block) {
+        const int64_t first = block * layout.block_features;
+        const int64_t count = std::min(layout.block_features, layout.num_features - first);
+        const char* from = row + first * stride_bytes;
+        float* to = copy + block * layout.stride;
+        if (is_contiguous) {
+            std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+        } else {
+            for (int64_t k = 0; k < count; ++k) std::memcpy(to + k, from + k * stride_bytes, sizeof(float));
+        }
+        std::fill(to + count, to + layout.stride, 0.0f);
+    }
     return copy;
 }
 
 template <class Rows>
 void run_columns(const Rows& rows, const LinearLayer& layer, const LinearCall& call, int num_threads) {
-    const int64_t x_size = rows.x_size();
-    Scratch scratch((round_up(x_size, 16) + rows.sums_size()) * static_cast<int64_t>(sizeof(float)));
+    const FeatureBlocks layout = rows.x_layout();
+    const int64_t x_size = round_up(layout.size(), 16);
+    Scratch scratch((x_size + rows.sums_size()) * static_cast<int64_t>(sizeof(float)));
     auto* copy = reinterpret_cast<float*>(scratch.data());
-    float* sums = copy + round_up(x_size, 16);
+    float* sums = copy + x_size;
     for (int64_t column = 0; column < call.num_columns; ++column) {
-        const float* x = contiguous_features(call, layer, column, x_size, copy);
+        const float* x = features_in_blocks(call, column, layout, copy);
         parallel_for(rows.num_units(), num_threads, [&](int, int64_t unit) {
             const int64_t first = rows.first_row(unit);
             const int64_t end = std::min(rows.first_row(unit + 1), layer.out_features);
@@ -124,7 +162,11 @@ void run_on_columns(const BitmapPack& pack, const LinearLayer& layer, const Line
 }
 
 void run_on_columns(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_columns(CsrRows{pack}, layer, call, useful_threads(call.num_threads, pack.num_nonzeros, 1));
+    run_columns(CsrRows{{pack}}, layer, call, useful_threads(call.num_threads, pack.num_nonzeros, 1));
+}
+
+void run_on_columns(const SellPack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_columns(SellRows{{pack}}, layer, call, useful_threads(call.num_threads, pack.num_nonzeros, 1));
 }
 
 void run_on_columns(const DensePack& pack, const LinearLayer& layer, const LinearCall& call) {

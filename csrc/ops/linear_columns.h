@@ -5,12 +5,14 @@
 #include "pack/bitmap_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/sell_pack.h"
 
 namespace sparseinf {
 
 // All throw std::bad_alloc before anything is written.
 void run_on_columns(const BitmapPack& pack, const LinearLayer& layer, const LinearCall& call);
 void run_on_columns(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call);
+void run_on_columns(const SellPack& pack, const LinearLayer& layer, const LinearCall& call);
 void run_on_columns(const DensePack& pack, const LinearLayer& layer, const LinearCall& call);
 
 }  // namespace sparseinf

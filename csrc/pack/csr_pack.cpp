@@ -8,6 +8,8 @@
 
 #include "common/thread_pool.h"
 #include "pack/chunk_blocks.h"
+#include "pack/counting_sort.h"
+#include "pack/row_chunks.h"
 
 namespace sparseinf {
 namespace {
@@ -28,19 +30,6 @@ struct Pair {
     }
 };
 
-// Sorts by falling key, equal keys in the order in which they came (a counting sort: no comparison to mispredict).
-template <class T, class Key>
-void sort_by_falling(std::vector<T>& items, std::vector<T>& scratch, std::vector<uint32_t>& positions, Key&& key) {
-    uint32_t most = 0;
-    for (const T& item : items) most = std::max(most, key(item));
-    positions.assign(size_t{most} + 2, 0);
-    for (const T& item : items) ++positions[most - key(item) + 1];
-    std::partial_sum(positions.begin(), positions.end(), positions.begin());
-    scratch.resize(items.size());
-    for (const T& item : items) scratch[positions[most - key(item)]++] = item;
-    items.swap(scratch);
-}
-
 int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
     const double density =
         static_cast<double>(matrix.num_nonzeros()) /
@@ -53,27 +42,6 @@ int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
     const int64_t for_work = static_cast<int64_t>(14 / std::max(density, 1e-9));
     const int64_t columns = std::max(in_cache, std::min<int64_t>(for_work, 4096));
     return static_cast<int32_t>(std::clamp<int64_t>(columns, 64, 65536));
-}
-
-// Chunks end after kChunkRows rows, or sooner where rows are much heavier than the mean; always at a multiple of 16.
-std::vector<CsrChunk> cut_into_chunks(const CsrView& matrix) {
-    const int64_t num_chunks = std::max<int64_t>(1, (matrix.num_rows + kChunkRows - 1) / kChunkRows);
-    const int64_t rows_a_chunk = round_up(std::max<int64_t>(1, (matrix.num_rows + num_chunks - 1) / num_chunks), 16);
-    const int64_t heavy = matrix.num_nonzeros() / num_chunks * 5 / 4 + 1;
-    std::vector<CsrChunk> chunks;
-    int64_t row = 0;
-    do {
-        int64_t end = row;
-        do {
-            end = std::min(end + 16, matrix.num_rows);
-        } while (end < matrix.num_rows && end - row < rows_a_chunk &&
-                 matrix.row_offsets[end] - matrix.row_offsets[row] < heavy);
-        auto& chunk = chunks.emplace_back();
-        chunk.first_row = static_cast<int32_t>(row);
-        chunk.num_rows = static_cast<int32_t>(end - row);
-        row = end;
-    } while (row < matrix.num_rows);
-    return chunks;
 }
 
 // condition ? a : b, where the compiler must not make it a branch.
@@ -307,7 +275,7 @@ CsrPack pack_csr(const CsrView& matrix, int panel_columns, const KernelTable& ke
     pack.num_columns = matrix.num_columns;
     pack.num_nonzeros = matrix.num_nonzeros();
     pack.block_columns = choose_block_columns(matrix, panel_columns);
-    pack.chunks = cut_into_chunks(matrix);
+    pack.chunks = cut_into_chunks<CsrChunk>(matrix, kChunkRows);
     const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
     std::atomic<bool> out_of_memory{false};
     std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));

@@ -6,11 +6,12 @@
 #include "pack/bitmap_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/sell_pack.h"
 
 namespace sparseinf {
 
 struct Pack {
-    std::variant<DensePack, CsrPack, BitmapPack> form;
+    std::variant<DensePack, CsrPack, BitmapPack, SellPack> form;
 };
 
 }  // namespace sparseinf

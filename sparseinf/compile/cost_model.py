@@ -6,6 +6,7 @@ With N columns (rows of x), h half vectors of them, p panels and b visits to a r
     csr, N > 1      nonzeros * (p * csr_visit + h * ((1 - d) * csr_half + d * csr_shared_half)) + p * b * csr_row
     csr, N = 1      nonzeros * csr_scalar + b * csr_row
     bitmap, N = 1   positions / 16 * bitmap_group
+    sell, N = 1     nonzeros * sell_nonzero + rows * sell_row
     dense, N > 1    weights * (p * dense_visit + h * dense_half)
     dense, N = 1    weights * dense_scalar
     all             (in + out features) * N * convert + call
@@ -53,6 +54,8 @@ class LevelConstants:
     csr_row: float
     csr_scalar: float
     bitmap_group: float
+    sell_nonzero: float
+    sell_row: float
     dense_visit: float
     dense_half: float
     dense_scalar: float
@@ -66,9 +69,54 @@ class LevelConstants:
 
 # bench/fit_cost_model.py on an AMD EPYC (Zen 4), one thread, 2026-11-20.
 CONSTANTS: dict[str, LevelConstants] = {
-    "scalar": LevelConstants(2, 0.461, 0.0892, 0.116, 0.494, 0.392, 23.0, 0.243, 0.119, 0.07, 0.583, 1280.0),
-    "avx2": LevelConstants(4, 0.282, 0.0803, 0.0555, 0.48, 0.346, 1.57, 0.0965, 0.0772, 0.0495, 0.328, 2120.0),
-    "avx512": LevelConstants(8, 0.216, 0.21, 0.118, 2.47, 0.336, 0.902, 0.0416, 0.155, 0.0533, 0.23, 791.0),
+    "scalar": LevelConstants(
+        half_vector=2,
+        csr_visit=0.347,
+        csr_half=0.0933,
+        csr_shared_half=0.0794,
+        csr_row=1.02,
+        csr_scalar=0.338,
+        bitmap_group=20.3,
+        sell_nonzero=0.253,
+        sell_row=0.888,
+        dense_visit=0.177,
+        dense_half=0.0814,
+        dense_scalar=0.0568,
+        convert=0.452,
+        call=1320.0,
+    ),
+    "avx2": LevelConstants(
+        half_vector=4,
+        csr_visit=0.269,
+        csr_half=0.0677,
+        csr_shared_half=0.0596,
+        csr_row=0.802,
+        csr_scalar=0.364,
+        bitmap_group=1.48,
+        sell_nonzero=0.219,
+        sell_row=0.761,
+        dense_visit=0.0815,
+        dense_half=0.0577,
+        dense_scalar=0.0464,
+        convert=0.185,
+        call=1490.0,
+    ),
+    "avx512": LevelConstants(
+        half_vector=8,
+        csr_visit=0.192,
+        csr_half=0.162,
+        csr_shared_half=0.102,
+        csr_row=0.99,
+        csr_scalar=0.327,
+        bitmap_group=0.841,
+        sell_nonzero=0.218,
+        sell_row=0.593,
+        dense_visit=0.0214,
+        dense_half=0.137,
+        dense_scalar=0.0463,
+        convert=0.14,
+        call=1590.0,
+    ),
 }
 
 _PREFERRED_HALVES = 8
@@ -78,11 +126,13 @@ _BYTES_A_NS = ((16 << 20, 25.0), (1 << 19, 60.0))
 
 
 def pack_bytes(pack: str, shape: LayerShape) -> float:
-    """Return how large a pack ("dense", "csr" or "bitmap") of the weight is."""
+    """Return how large a pack ("dense", "csr", "bitmap" or "sell") of the weight is."""
     if pack == "dense":
         return 4.0 * shape.positions
     if pack == "csr":
         return 6.2 * shape.num_nonzeros
+    if pack == "sell":
+        return 6.2 * shape.num_nonzeros + 2.0 * shape.out_features
     return 4.0 * shape.num_nonzeros + shape.positions / 8
 
 
@@ -91,7 +141,7 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
 
     Parameters
     ----------
-    pack : {"dense", "csr", "bitmap"}
+    pack : {"dense", "csr", "bitmap", "sell"}
     shape : LayerShape
     num_columns : int
         At least 1.
@@ -103,7 +153,7 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
     work = terms(pack, shape, num_columns, constants.half_vector)
     around = sum(work.pop(name) * rates[name] for name in ("convert", "call"))
     compute = sum(amount * rates[name] for name, amount in work.items())
-    passes = num_columns if pack == "bitmap" else 1
+    passes = num_columns if pack in ("bitmap", "sell") else 1  # matrix-vector kernels read it once a column
     return max(compute, passes * _read_ns(pack_bytes(pack, shape))) + around
 
 
@@ -121,6 +171,9 @@ def terms(pack: str, shape: LayerShape, num_columns: int, half_vector: int) -> d
     }
     if pack == "bitmap":
         work["bitmap_group"] = num_columns * shape.positions / 16
+    elif pack == "sell":
+        work["sell_nonzero"] = num_columns * shape.num_nonzeros
+        work["sell_row"] = num_columns * shape.out_features
     elif pack == "dense" and num_columns == 1:
         work["dense_scalar"] = shape.positions
     elif pack == "dense":

@@ -26,8 +26,8 @@ RANGES: tuple[tuple[int, int | None], ...] = ((1, 1), (2, 15), (16, None))
 """First and last number of columns of each range."""
 
 _TYPICAL_COLUMNS = ((1,), (4, 8), (16, 64, 256))
-_PACKS_OF_FORMAT = {"dense": ("dense",), "csr": ("csr", "bitmap")}
-_FORMAT_OF_PACK = {"dense": "dense", "csr": "csr", "bitmap": "csr"}
+_PACKS_OF_FORMAT = {"dense": ("dense",), "csr": ("csr", "bitmap", "sell")}
+_FORMAT_OF_PACK = {"dense": "dense", "csr": "csr", "bitmap": "csr", "sell": "csr"}
 
 # A second pack doubles a layer's memory: it must save this share of the time of the ranges asked for.
 _MIN_GAIN_OF_SECOND_PACK = 0.10
@@ -153,6 +153,8 @@ def _make_pack(name: str, weight: Format, isa: str, threads: int) -> runtime.Pac
     arrays = (csr.row_offsets, csr.columns, csr.values, csr.shape[1])
     if name == "bitmap":
         return runtime.pack_bitmap(*arrays, threads)
+    if name == "sell":
+        return runtime.pack_sell(*arrays, threads)
     # For wide panels, also where narrow ones were asked for: the larger K blocks that these could have make runs of
     # equal trip counts rare. Zen 4, 4096x4096 at 90 % from memory, one column: 1454 us packed for 8, 964 us for 64.
     return runtime.pack_csr(*arrays, isa, runtime.csr_panel_columns(isa), threads)

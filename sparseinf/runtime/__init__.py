@@ -20,6 +20,7 @@ kernel_family = _core.kernel_family
 pack_bitmap = _core.pack_bitmap
 pack_csr = _core.pack_csr
 pack_dense = _core.pack_dense
+pack_sell = _core.pack_sell
 
 __all__ = [
     "Epilogue",
@@ -37,5 +38,6 @@ __all__ = [
     "pack_bitmap",
     "pack_csr",
     "pack_dense",
+    "pack_sell",
     "use_isa",
 ]

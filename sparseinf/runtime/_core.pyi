@@ -60,3 +60,10 @@ def pack_csr(
     num_threads: int,
 ) -> Pack: ...
 def pack_dense(weights: NDArray[np.float32], num_threads: int) -> Pack: ...
+def pack_sell(
+    row_offsets: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: NDArray[np.float32],
+    num_columns: int,
+    num_threads: int,
+) -> Pack: ...

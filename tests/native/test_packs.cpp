@@ -9,6 +9,7 @@
 #include "pack/bitmap_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/sell_pack.h"
 
 namespace {
 
@@ -85,6 +86,31 @@ TEST(bitmap_packs_come_back) {
     });
 }
 
+TEST(sell_packs_come_back) {
+    for_each_matrix([](const Matrix& matrix) {
+        const GuardedMatrix guarded(matrix, Side::kEnd);
+        const SellPack pack = pack_sell(guarded.view, 1);
+        check_comes_back(matrix, [&](const CsrOutput& out) { unpack_sell(pack, out); });
+    });
+}
+
+// A row a thousand times longer than the others must not fill slices with zeros.
+TEST(sell_packs_of_skewed_rows_stay_small) {
+    Matrix matrix;
+    matrix.shape = {200, 6000};
+    for (int64_t row = 0; row < 200; ++row) {
+        const int32_t size = row == 77 ? 6000 : 6;
+        for (int32_t i = 0; i < size; ++i) {
+            matrix.columns.push_back(size == 6000 ? i : 900 * i);
+            matrix.values.push_back(1.0f);
+        }
+        matrix.row_offsets.push_back(static_cast<int64_t>(matrix.columns.size()));
+    }
+    const SellPack pack = pack_sell(matrix.view(), 1);
+    CHECK(pack.steps.size() * kSellLanes < static_cast<int64_t>(matrix.values.size()) * 5 / 4);
+    check_comes_back(matrix, [&](const CsrOutput& out) { unpack_sell(pack, out); });
+}
+
 TEST(dense_packs_come_back) {
     for_each_matrix([](const Matrix& matrix) {
         const std::vector<float> dense = matrix.dense();
@@ -111,6 +137,7 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
     const KernelTable& kernels = kernels_for(available_isas().back());
     const CsrPack csr = pack_csr(matrix.view(), 64, kernels, 1);
     const BitmapPack bitmap = pack_bitmap(matrix.view(), 1);
+    const SellPack sell = pack_sell(matrix.view(), 1);
     const DensePack strips = pack_dense(dense.data(), 4100, 90, 1);
     CHECK(csr.chunks.size() > 3);  // or there would be nothing to share out
     for (int num_threads = 2; num_threads <= 8; ++num_threads) {
@@ -125,6 +152,7 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
         const BitmapPack other_bitmap = pack_bitmap(matrix.view(), num_threads);
         CHECK(same_bytes(bitmap.masks, other_bitmap.masks));
         CHECK(same_bytes(bitmap.values, other_bitmap.values));
+        CHECK(same_bytes(sell.steps, pack_sell(matrix.view(), num_threads).steps));
         CHECK(same_bytes(strips.weights, pack_dense(dense.data(), 4100, 90, num_threads).weights));
     }
 }

@@ -1,0 +1,224 @@
+#include "pack/sell_pack.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <new>
+
+#include "common/thread_pool.h"
+#include "pack/chunk_blocks.h"
+#include "pack/counting_sort.h"
+#include "pack/row_chunks.h"
+
+namespace sparseinf {
+namespace {
+
+// Rows a chunk: enough for rows of like length to find each other, few enough to share out.
+constexpr int64_t kChunkRows = 512;
+
+// Part of a row's nonzeros in a K block: what fills a lane.
+struct Piece {
+    uint32_t row;
+    uint32_t begin;
+    uint32_t size;
+};
+
+int32_t choose_block_columns(const CsrView& matrix) {
+    const double density =
+        static_cast<double>(matrix.num_nonzeros()) /
+        std::max(1.0, static_cast<double>(matrix.num_rows) * static_cast<double>(matrix.num_columns));
+    // 24 KB of x, or more where a row would find fewer than 16 nonzeros; K blocks of equal size.
+    const int64_t for_work = static_cast<int64_t>(std::min(16 / std::max(density, 1e-9), 32768.0));
+    const int64_t most = std::max<int64_t>(6144, for_work);
+    const int64_t num_blocks = std::max<int64_t>(1, (matrix.num_columns + most - 1) / most);
+    return static_cast<int32_t>(std::max<int64_t>(1, (matrix.num_columns + num_blocks - 1) / num_blocks));
+}
+
+// Packs one chunk. Kept between chunks by its thread: the working arrays keep their memory.
+class ChunkPacker {
+public:
+    ChunkPacker(const CsrView& matrix, int32_t block_columns)
+        : blocks_(matrix, block_columns), block_columns_(static_cast<uint16_t>(block_columns)) {}
+
+    // Appends to `steps`; the chunk's blocks do not point to them yet.
+    void pack(SellChunk& chunk, std::vector<SellStep>& steps) {
+        blocks_.begin_chunk(chunk.first_row, chunk.num_rows);
+        struct Offsets {
+            size_t runs, rows, steps;
+        };
+        std::vector<Offsets> offsets{{0, 0, 0}};
+        for (int64_t block = 0; block < blocks_.num_blocks(); ++block) {
+            blocks_.open(block);
+            cut_rows(static_cast<uint32_t>(chunk.num_rows));
+            for (size_t first = 0; first < pieces_.size(); first += kSellLanes) {
+                const uint32_t num_steps = pieces_[first].size;
+                if (chunk.runs.size() == offsets.back().runs || chunk.runs.back().num_steps != num_steps) {
+                    chunk.runs.push_back({0, num_steps});
+                }
+                ++chunk.runs.back().num_slices;
+                write_slice(first, chunk, steps);
+            }
+            offsets.push_back({chunk.runs.size(), chunk.rows.size(), steps.size()});
+        }
+        for (size_t block = 0; block + 1 < offsets.size(); ++block) {
+            const Offsets& at = offsets[block];
+            chunk.blocks.push_back({chunk.runs.data() + at.runs, chunk.rows.data() + at.rows, nullptr,
+                                    static_cast<int32_t>(offsets[block + 1].runs - at.runs)});
+        }
+    }
+
+private:
+    // pieces_: the block's rows, longest first; those so long that a slice would wait for them, in several of equal
+    // size, which then follow each other in the order of their columns.
+    void cut_rows(uint32_t num_rows) {
+        uint32_t num_nonzeros = 0;
+        for (uint32_t row = 0; row < num_rows; ++row) num_nonzeros += blocks_.segment(row).size;
+        // A lane more costs about four nonzeros (its sum is added to y), so 32 make pieces worth while; few rows must
+        // fill a few slices.
+        const uint32_t longest = std::clamp<uint32_t>(num_nonzeros / (4 * kSellLanes), 32, 512);
+        pieces_.clear();
+        for (uint32_t row = 0; row < num_rows; ++row) {
+            const uint32_t size = blocks_.segment(row).size;
+            const uint32_t num_pieces = (size + longest - 1) / longest;
+            for (uint32_t i = 0, begin = 0; i < num_pieces; ++i) {
+                const uint32_t piece_size = size / num_pieces + (i < size % num_pieces ? 1 : 0);
+                pieces_.push_back({row, begin, piece_size});
+                begin += piece_size;
+            }
+        }
+        sort_by_falling(pieces_, other_pieces_, positions_, [](const Piece& piece) { return piece.size; });
+    }
+
+    void write_slice(size_t first, SellChunk& chunk, std::vector<SellStep>& steps) {
+        SellStep empty{};
+        std::fill_n(empty.columns, kSellLanes, block_columns_);
+        const size_t at = steps.size();
+        steps.resize(at + pieces_[first].size, empty);
+        for (size_t lane = 0; lane < kSellLanes; ++lane) {
+            if (first + lane >= pieces_.size()) {
+                chunk.rows.push_back(static_cast<uint16_t>(chunk.num_rows));
+                continue;
+            }
+            const Piece& piece = pieces_[first + lane];
+            const Segment nonzeros = blocks_.segment(piece.row);
+            chunk.rows.push_back(static_cast<uint16_t>(piece.row));
+            for (uint32_t i = 0; i < piece.size; ++i) {
+                steps[at + i].columns[lane] = nonzeros.columns[piece.begin + i];
+                steps[at + i].values[lane] = nonzeros.values[piece.begin + i];
+            }
+        }
+    }
+
+    ChunkBlocks blocks_;
+    uint16_t block_columns_;
+    std::vector<Piece> pieces_;
+    std::vector<Piece> other_pieces_;
+    std::vector<uint32_t> positions_;  // of the counting sort
+};
+
+int64_t num_steps(const SellBlock& block) {
+    int64_t sum = 0;
+    for (int32_t r = 0; r < block.num_runs; ++r) sum += int64_t{block.runs[r].num_slices} * block.runs[r].num_steps;
+    return sum;
+}
+
+// Moves all chunks' steps into the pack's one buffer.
+void place_steps(SellPack& pack, std::vector<std::vector<SellStep>>& steps, int num_threads) {
+    std::vector<int64_t> starts{0};
+    for (const auto& chunk_steps : steps) starts.push_back(starts.back() + static_cast<int64_t>(chunk_steps.size()));
+    pack.steps = AlignedBuffer<SellStep>(starts.back());
+    parallel_for(static_cast<int64_t>(steps.size()), num_threads, [&](int, int64_t i) {
+        const auto chunk = static_cast<size_t>(i);
+        SellStep* at = pack.steps.data() + starts[chunk];
+        std::copy(steps[chunk].begin(), steps[chunk].end(), at);
+        std::vector<SellStep>().swap(steps[chunk]);
+        for (auto& block : pack.chunks[chunk].blocks) {
+            block.steps = at;
+            at += num_steps(block);
+        }
+    });
+}
+
+// Calls visit(row, column, value) for each nonzero of the block, those of a row in the order of their columns.
+template <class Visit>
+void for_each_nonzero(const SellBlock& block, int32_t num_rows, int32_t block_columns, Visit&& visit) {
+    const uint16_t* rows = block.rows;
+    const SellStep* steps = block.steps;
+    for (int32_t r = 0; r < block.num_runs; ++r) {
+        const SellRun& run = block.runs[r];
+        for (uint32_t slice = 0; slice < run.num_slices; ++slice) {
+            for (int lane = 0; lane < kSellLanes; ++lane) {
+                if (rows[lane] == num_rows) continue;
+                for (uint32_t i = 0; i < run.num_steps; ++i) {
+                    const uint16_t column = steps[i].columns[lane];
+                    if (column == block_columns) break;
+                    visit(rows[lane], column, steps[i].values[lane]);
+                }
+            }
+            rows += kSellLanes;
+            steps += run.num_steps;
+        }
+    }
+}
+
+}  // namespace
+
+int64_t SellPack::nbytes() const {
+    int64_t sum = steps.nbytes();
+    for (const auto& chunk : chunks) {
+        sum += static_cast<int64_t>(chunk.blocks.size() * sizeof(SellBlock) + chunk.runs.size() * sizeof(SellRun) +
+                                    chunk.rows.size() * sizeof(uint16_t));
+    }
+    return sum;
+}
+
+SellPack pack_sell(const CsrView& matrix, int num_threads) {
+    SellPack pack;
+    pack.num_rows = matrix.num_rows;
+    pack.num_columns = matrix.num_columns;
+    pack.num_nonzeros = matrix.num_nonzeros();
+    pack.block_columns = choose_block_columns(matrix);
+    pack.chunks = cut_into_chunks<SellChunk>(matrix, kChunkRows);
+    const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
+    std::atomic<bool> out_of_memory{false};
+    std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));
+    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns);
+    std::vector<std::vector<SellStep>> steps(pack.chunks.size());
+    parallel_for(num_chunks, num_threads, [&](int slot, int64_t i) {
+        try {
+            packers[static_cast<size_t>(slot)]->pack(pack.chunks[static_cast<size_t>(i)],
+                                                     steps[static_cast<size_t>(i)]);
+        } catch (const std::bad_alloc&) {
+            out_of_memory = true;
+        }
+    });
+    if (out_of_memory) throw std::bad_alloc();
+    place_steps(pack, steps, num_threads);
+    return pack;
+}
+
+void unpack_sell(const SellPack& pack, const CsrOutput& out) {
+    std::fill_n(out.row_offsets, pack.num_rows + 1, 0);
+    for (const auto& chunk : pack.chunks) {
+        for (const auto& block : chunk.blocks) {
+            for_each_nonzero(block, chunk.num_rows, pack.block_columns,
+                             [&](uint16_t row, uint16_t, float) { ++out.row_offsets[chunk.first_row + row + 1]; });
+        }
+    }
+    for (int64_t row = 0; row < pack.num_rows; ++row) out.row_offsets[row + 1] += out.row_offsets[row];
+    std::vector<int64_t> next(out.row_offsets, out.row_offsets + pack.num_rows);
+    for (const auto& chunk : pack.chunks) {
+        int32_t first_column = 0;
+        for (const auto& block : chunk.blocks) {
+            for_each_nonzero(block, chunk.num_rows, pack.block_columns,
+                             [&](uint16_t row, uint16_t column, float value) {
+                                 const int64_t at = next[static_cast<size_t>(chunk.first_row + row)]++;
+                                 out.columns[at] = first_column + column;
+                                 out.values[at] = value;
+                             });
+            first_column += pack.block_columns;
+        }
+    }
+}
+
+}  // namespace sparseinf
