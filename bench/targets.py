@@ -224,8 +224,8 @@ def _against(
 
 
 def _python(code: str, *arguments: str) -> str:
-    """Run code in a fresh interpreter and return what it prints."""
-    command = [sys.executable, "-c", code, *arguments]
+    """Run code in a fresh interpreter, away from this folder, and return what it prints."""
+    command = [sys.executable, "-I", "-c", code, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
