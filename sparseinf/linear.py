@@ -10,7 +10,7 @@ from sparseinf.compile.activation import make_epilogue
 from sparseinf.compile.options import check_options, checked_batch
 from sparseinf.compile.plans import choose_plans, format_of_pack, range_of
 from sparseinf.errors import CorruptFileError
-from sparseinf.formats import Csr, Dense
+from sparseinf.formats import Dense
 from sparseinf.formats.float32 import frozen
 from sparseinf.io import LinearRecord, write
 from sparseinf.io.bias import as_bias
@@ -285,10 +285,7 @@ class SparseLinear:
         weight = self.weight
         # A bit a position and the nonzeros, or every value.
         if isinstance(weight, Dense) and weight.num_nonzeros + weight.values.size / 32 < weight.values.size:
-            csr = Csr.from_dense(weight.values)
-            weight = Csr.unchecked(
-                csr.shape, csr.values, csr.columns, csr.row_offsets, source_dtype=weight.source_dtype
-            )
+            weight = weight.to_csr()
         return LinearRecord(weight=weight, bias=self._bias, activation=self._activation, options=self._options)
 
     def __reduce__(self) -> tuple[Any, ...]:

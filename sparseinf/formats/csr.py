@@ -23,7 +23,7 @@ from sparseinf.formats.csr_arrays import (
     expand,
     scipy_arrays,
 )
-from sparseinf.formats.float32 import check_float, dtype_name, frozen, to_float32
+from sparseinf.formats.float32 import check_float, copied, dtype_name, frozen, to_float32
 from sparseinf.formats.torch_tensors import sparse_arrays, strided_values
 
 if TYPE_CHECKING:
@@ -81,13 +81,7 @@ class Csr:
 
     def __post_init__(self) -> None:
         for field, dtype in (("values", "float32"), ("columns", "int32"), ("row_offsets", "int64")):
-            array = getattr(self, field)
-            if not isinstance(array, np.ndarray) or array.dtype != dtype:
-                raise TypeError(
-                    f"{field} must be a NumPy array of {dtype}, but is "
-                    f"{getattr(array, 'dtype', type(array).__name__)}; convert it with .astype(np.{dtype})"
-                )
-            object.__setattr__(self, field, frozen(np.array(array, order="C")))
+            object.__setattr__(self, field, copied(getattr(self, field), dtype, field))
         shape = check_indices(self.shape, self.values, self.columns, self.row_offsets)
         object.__setattr__(self, "shape", shape)
         check_values(self.values, self.values, self.columns, self.row_offsets)
@@ -187,6 +181,10 @@ class Csr:
     def to_dense(self) -> npt.NDArray[np.float32]:
         """Return a new, writable float32 array of shape (out_features, in_features)."""
         return expand(self.shape, self.values, self.columns, self.row_offsets)
+
+    def to_csr(self) -> Csr:
+        """Return this weight itself: every format has this way to compressed rows."""
+        return self
 
     def to_scipy(self) -> Any:
         """Return a `scipy.sparse.csr_array` with arrays of its own."""

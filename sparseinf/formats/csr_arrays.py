@@ -6,7 +6,7 @@ so that temporary arrays stay in the cache.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,19 @@ from sparseinf.formats.float32 import (
     to_float32,
 )
 
-__all__ = ["check_indices", "check_values", "compress", "drop_zeros", "expand", "scipy_arrays"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "bands",
+    "check_indices",
+    "check_order",
+    "check_values",
+    "compress",
+    "drop_zeros",
+    "expand",
+    "scipy_arrays",
+]
 
 Values = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.int32]
@@ -100,18 +112,57 @@ def check_indices(
         raise ValueError(
             f"values and columns must be 1-D and of one length, but have shapes {values.shape} and {columns.shape}"
         )
+    check_order(num_rows, num_columns, columns, row_offsets)
+    return num_rows, num_columns
+
+
+class _Words(NamedTuple):
+    """What rows and columns are called in errors."""
+
+    prefix: str
+    num_rows: str
+    num_columns: str
+    row: str
+    stored: str
+    repair: str
+
+
+_WORDS_OF_VALUES = _Words(
+    "", "out_features", "in_features", "row", "nonzeros", "sort them, in scipy with matrix.sum_duplicates()"
+)
+_WORDS_OF_BLOCKS = _Words(
+    "block_",
+    "the number of block rows",
+    "the number of block columns",
+    "block row",
+    "blocks",
+    "sort them, each with its values",
+)
+
+
+def check_order(
+    num_rows: int,
+    num_columns: int,
+    columns: npt.NDArray[Any],
+    row_offsets: npt.NDArray[Any],
+    *,
+    of_blocks: bool = False,
+) -> None:
+    """Refuse columns and row offsets that are out of range or out of order; rows and columns may be of blocks."""
+    words = _WORDS_OF_BLOCKS if of_blocks else _WORDS_OF_VALUES
+    columns_name, offsets_name = f"{words.prefix}columns", f"{words.prefix}row_offsets"
     if row_offsets.shape != (num_rows + 1,):
         raise ValueError(
-            f"row_offsets must have shape ({num_rows + 1},), out_features + 1, but has {row_offsets.shape}"
+            f"{offsets_name} must have shape ({num_rows + 1},), {words.num_rows} + 1, but has {row_offsets.shape}"
         )
     if row_offsets[0] != 0 or row_offsets[-1] != columns.size or (row_offsets[1:] < row_offsets[:-1]).any():
         raise ValueError(
-            f"row_offsets must rise from 0 to the number of nonzeros, {columns.size}, but go from "
+            f"{offsets_name} must rise from 0 to the number of {words.stored}, {columns.size}, but go from "
             f"{row_offsets[0]} to {row_offsets[-1]}, and must never fall on the way"
         )
     if columns.size and (columns.min() < 0 or columns.max() >= num_columns):
         place = int(np.flatnonzero((columns < 0) | (columns >= num_columns))[0])
-        raise ValueError(f"columns[{place}] is {columns[place]}, but in_features is {num_columns}")
+        raise ValueError(f"{columns_name}[{place}] is {columns[place]}, but {words.num_columns} is {num_columns}")
     ascends = columns[1:] > columns[:-1]
     row_starts = row_offsets[1:-1]
     ascends[row_starts[(row_starts > 0) & (row_starts < columns.size)] - 1] = True
@@ -119,10 +170,9 @@ def check_indices(
         place = int(np.flatnonzero(~ascends)[0])
         row = int(np.searchsorted(row_offsets, place, side="right")) - 1
         raise ValueError(
-            f"columns must ascend within a row, but row {row} has {columns[place]} before "
-            f"{columns[place + 1]}; sort them, in scipy with matrix.sum_duplicates()"
+            f"{columns_name} must ascend within a {words.row}, but {words.row} {row} has {columns[place]} before "
+            f"{columns[place + 1]}; {words.repair}"
         )
-    return num_rows, num_columns
 
 
 def check_values(
@@ -144,6 +194,18 @@ def drop_zeros(
         return values.copy(), columns.astype(np.int32), row_offsets.astype(np.int64)
     num_kept_before = np.concatenate(([0], np.cumsum(keep)))
     return values[keep], columns[keep].astype(np.int32), num_kept_before[row_offsets]
+
+
+def bands(row_offsets: RowOffsets, alignment: int, num_together: int) -> Iterator[slice]:
+    """Cut the rows where `alignment` divides them, into bands of at most `num_together` nonzeros where that can be."""
+    num_rows = row_offsets.size - 1
+    ends = np.append(row_offsets[alignment:num_rows:alignment], row_offsets[-1])
+    start = 0
+    while start < num_rows:
+        num_ended = int(np.searchsorted(ends, row_offsets[start] + num_together, side="right"))
+        stop = min(num_rows, max(start // alignment + 1, num_ended) * alignment)
+        yield slice(start, stop)
+        start = stop
 
 
 def _row_blocks(num_rows: int, num_columns: int) -> list[slice]:

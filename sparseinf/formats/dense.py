@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from sparseinf.formats.csr import Csr
+from sparseinf.formats.csr_arrays import compress
 from sparseinf.formats.float32 import (
     check_matrix,
     dtype_name,
@@ -116,6 +118,11 @@ class Dense:
     def to_dense(self) -> npt.NDArray[np.float32]:
         """Return a new, writable float32 array of shape (out_features, in_features)."""
         return np.array(self.values)
+
+    def to_csr(self) -> Csr:
+        """Return the nonzeros as compressed rows."""
+        shape, values, columns, row_offsets = compress(self.values)
+        return Csr.unchecked(shape, values, columns, row_offsets, source_dtype=self.source_dtype)
 
     def statistics(self) -> Statistics:
         """Describe where the nonzeros are; see `sparseinf.formats.statistics`."""

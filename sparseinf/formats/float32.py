@@ -18,6 +18,7 @@ __all__ = [
     "check_extents",
     "check_float",
     "check_matrix",
+    "copied",
     "dtype_name",
     "first_nonfinite",
     "frozen",
@@ -126,3 +127,13 @@ def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     view = array.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def copied(array: Any, dtype: str, name: str) -> npt.NDArray[Any]:
+    """Return a read-only copy of what a constructor got, which must have this dtype already."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype:
+        raise TypeError(
+            f"{name} must be a NumPy array of {dtype}, but is "
+            f"{getattr(array, 'dtype', type(array).__name__)}; convert it with .astype(np.{dtype})"
+        )
+    return frozen(np.array(array, order="C"))

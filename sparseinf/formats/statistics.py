@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sparseinf.formats.conversion import from_any
-from sparseinf.formats.csr import Csr
-from sparseinf.formats.dense import Dense
+from sparseinf.formats.csr_arrays import bands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from sparseinf.formats.csr import Csr
 
 __all__ = ["Statistics", "statistics"]
 
@@ -85,9 +86,7 @@ def statistics(weight: Any) -> Statistics:
     >>> found.sparsity, found.block_fill[4, 1], found.block_fill[8, 1], found.nm_fit[1, 4]
     (0.9375, 1.0, 0.5, 1.0)
     """
-    csr = from_any(weight)
-    if isinstance(csr, Dense):
-        csr = Csr.from_dense(csr.values)
+    csr = from_any(weight).to_csr()
     num_rows, num_columns = csr.shape
     num_blocks = dict.fromkeys(_BLOCK_SHAPES, 0)
     num_overfull = dict.fromkeys(_NM_PATTERNS, 0)
@@ -121,16 +120,10 @@ def statistics(weight: Any) -> Statistics:
 
 def _nonzeros(csr: Csr) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
     """Yield rows (counted from a multiple of the alignment) and columns of a few whole bands at a time."""
-    num_rows = csr.shape[0]
-    band_ends = np.append(csr.row_offsets[_ROW_ALIGNMENT:num_rows:_ROW_ALIGNMENT], csr.num_nonzeros)
-    start_row = 0
-    while start_row < num_rows:
-        start = csr.row_offsets[start_row]
-        next_band = int(np.searchsorted(band_ends, start + _NONZEROS_TOGETHER, side="right"))
-        stop_row = min(num_rows, max(start_row // _ROW_ALIGNMENT + 1, next_band) * _ROW_ALIGNMENT)
-        lengths = np.diff(csr.row_offsets[start_row : stop_row + 1])
-        yield np.repeat(np.arange(lengths.size), lengths), csr.columns[start : csr.row_offsets[stop_row]]
-        start_row = stop_row
+    for rows in bands(csr.row_offsets, _ROW_ALIGNMENT, _NONZEROS_TOGETHER):
+        lengths = np.diff(csr.row_offsets[rows.start : rows.stop + 1])
+        nonzeros = slice(csr.row_offsets[rows.start], csr.row_offsets[rows.stop])
+        yield np.repeat(np.arange(lengths.size), lengths), csr.columns[nonzeros]
 
 
 def _count_blocks(
