@@ -95,7 +95,9 @@ class SparseLinear:
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
-        plans = choose_plans(weight, format=format, batch=batch_sizes, isa=isa, threads=num_threads)
+        # Packs are made of every value or of the nonzeros, whatever the weight came as.
+        packed_from = weight if isinstance(weight, Dense) else weight.to_csr()
+        plans = choose_plans(packed_from, format=format, batch=batch_sizes, isa=isa, threads=num_threads)
         native = runtime.Linear(
             *weight.shape,
             isa=isa,

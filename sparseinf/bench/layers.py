@@ -13,7 +13,7 @@ import numpy as np
 
 from sparseinf.bench.comparison import COLUMNS, compare_stack
 from sparseinf.bench.masks import read_mask
-from sparseinf.formats import Csr, from_any
+from sparseinf.formats import from_any
 from sparseinf.linear import SparseLinear
 from sparseinf.report import Report
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sparseinf.formats import Dense
+    from sparseinf.formats import Format
 
 _PATTERNS = ("uniform", "skewed")
 
@@ -33,7 +33,7 @@ class Case:
     """One layer to measure: a weight, and the batches (rows of x) to measure it with."""
 
     name: str
-    weight: Csr | Dense
+    weight: Format
     batches: tuple[int, ...]
     activation: str | None = "relu"
     from_memory: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sparseinf.formats.block import Block
 from sparseinf.formats.conversion import Format, from_any
 from sparseinf.formats.csr import Csr
 from sparseinf.formats.dense import Dense
+from sparseinf.formats.nm import NM
 from sparseinf.formats.statistics import Statistics, statistics
 
-__all__ = ["Csr", "Dense", "Format", "Statistics", "from_any", "statistics"]
+__all__ = ["NM", "Block", "Csr", "Dense", "Format", "Statistics", "from_any", "statistics"]

@@ -7,12 +7,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from sparseinf.formats.block import Block
 from sparseinf.formats.csr import Csr
 from sparseinf.formats.dense import Dense
+from sparseinf.formats.nm import NM
 
 __all__ = ["Format", "from_any"]
 
-Format: TypeAlias = Dense | Csr
+Format: TypeAlias = Dense | Csr | Block | NM
 
 
 def from_any(source: Any) -> Format:
@@ -38,7 +40,7 @@ def from_any(source: Any) -> Format:
     >>> from_any(np.zeros((2, 3), np.float32)).name
     'dense'
     """
-    if isinstance(source, Dense | Csr):
+    if isinstance(source, Format):
         return source
     if isinstance(source, np.ndarray):
         return Dense.from_dense(source)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sparseinf.formats import Csr, Dense, Format, from_any
+from sparseinf.formats import Dense, Format, from_any
 from sparseinf.formats.float32 import SOURCE_DTYPES, dtype_name, to_float32
 from sparseinf.io.bias import as_bias
 from sparseinf.io.tensor_types import as_array
@@ -131,7 +131,7 @@ def _masked(
 
 
 def _is_large_float_matrix(value: Any) -> bool:
-    if isinstance(value, Dense | Csr):
+    if isinstance(value, Format):
         return math.prod(value.shape) >= _LEAST_ELEMENTS
     dtype = getattr(value, "dtype", None)
     name = dtype_name(dtype) if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
