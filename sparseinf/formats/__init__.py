@@ -8,5 +8,17 @@ from sparseinf.formats.csr import Csr
 from sparseinf.formats.dense import Dense
 from sparseinf.formats.nm import NM
 from sparseinf.formats.statistics import Statistics, statistics
+from sparseinf.formats.structure import Structure, detect_structure
 
-__all__ = ["NM", "Block", "Csr", "Dense", "Format", "Statistics", "from_any", "statistics"]
+__all__ = [
+    "NM",
+    "Block",
+    "Csr",
+    "Dense",
+    "Format",
+    "Statistics",
+    "Structure",
+    "detect_structure",
+    "from_any",
+    "statistics",
+]

@@ -12,16 +12,31 @@ from sparseinf.formats.conversion import from_any
 from sparseinf.formats.csr_arrays import bands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from sparseinf.formats.csr import Csr
 
-__all__ = ["Statistics", "statistics"]
+__all__ = [
+    "BLOCK_SHAPES",
+    "NM_PATTERNS",
+    "ROW_ALIGNMENT",
+    "Statistics",
+    "count_empty_columns",
+    "count_patterns",
+    "statistics",
+]
 
-_BLOCK_SHAPES = ((4, 1), (8, 1), (16, 1), (1, 4), (4, 4))
-_NM_PATTERNS = ((1, 4), (2, 4), (4, 8))
-_ROW_ALIGNMENT = 16  # no block reaches over a multiple of this many rows
+BLOCK_SHAPES = ((4, 1), (8, 1), (16, 1), (1, 4), (4, 4))
+"""(rows, cols) of the blocks that are looked for."""
+
+NM_PATTERNS = ((1, 4), (2, 4), (4, 8))
+"""(n, m) of the patterns that are looked for."""
+
+ROW_ALIGNMENT = 16
+"""No block that is looked for reaches over a multiple of this many rows."""
+
 _NONZEROS_TOGETHER = 1 << 18
+_LIMIT_OF_FLAGS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -88,13 +103,7 @@ def statistics(weight: Any) -> Statistics:
     """
     csr = from_any(weight).to_csr()
     num_rows, num_columns = csr.shape
-    num_blocks = dict.fromkeys(_BLOCK_SHAPES, 0)
-    num_overfull = dict.fromkeys(_NM_PATTERNS, 0)
-    for rows, columns in _nonzeros(csr):
-        for height, width in _BLOCK_SHAPES:
-            num_blocks[height, width] += _count_blocks(rows, columns, height, width, num_columns)
-        for n, m in _NM_PATTERNS:
-            num_overfull[n, m] += _count_overfull_groups(rows, columns, n, m, num_columns)
+    num_blocks, num_overfull = count_patterns(csr, BLOCK_SHAPES, NM_PATTERNS)
     row_lengths = np.diff(csr.row_offsets)
     longest = int(row_lengths.max(initial=0))
     mean = csr.num_nonzeros / num_rows if num_rows else 0.0
@@ -111,19 +120,44 @@ def statistics(weight: Any) -> Statistics:
             for (n, m), count in num_overfull.items()
         },
         num_empty_rows=int(np.count_nonzero(row_lengths == 0)),
-        num_empty_columns=num_columns - _count_distinct(csr.columns, num_columns),
+        num_empty_columns=count_empty_columns(csr),
         row_length_mean=mean,
         row_length_max=longest,
         row_length_skew=longest / mean if mean else 1.0,
     )
 
 
-def _nonzeros(csr: Csr) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
-    """Yield rows (counted from a multiple of the alignment) and columns of a few whole bands at a time."""
-    for rows in bands(csr.row_offsets, _ROW_ALIGNMENT, _NONZEROS_TOGETHER):
-        lengths = np.diff(csr.row_offsets[rows.start : rows.stop + 1])
-        nonzeros = slice(csr.row_offsets[rows.start], csr.row_offsets[rows.stop])
-        yield np.repeat(np.arange(lengths.size), lengths), csr.columns[nonzeros]
+def count_patterns(
+    csr: Csr, blocks: Collection[tuple[int, int]], patterns: Collection[tuple[int, int]]
+) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], int]]:
+    """Count, for each block shape, the blocks that hold a nonzero; for each pattern, the groups that do not fit it.
+
+    The rows of a block must divide `ROW_ALIGNMENT`.
+    """
+    num_blocks, num_overfull = dict.fromkeys(blocks, 0), dict.fromkeys(patterns, 0)
+    num_columns = csr.shape[1]
+    for band in bands(csr.row_offsets, ROW_ALIGNMENT, _NONZEROS_TOGETHER):
+        lengths = np.diff(csr.row_offsets[band.start : band.stop + 1])
+        rows = np.repeat(np.arange(lengths.size), lengths)
+        columns = csr.columns[csr.row_offsets[band.start] : csr.row_offsets[band.stop]]
+        for height, width in blocks:
+            num_blocks[height, width] += _count_blocks(rows, columns, height, width, num_columns)
+        for n, m in patterns:
+            num_overfull[n, m] += _count_overfull_groups(rows, columns, n, m, num_columns)
+    return num_blocks, num_overfull
+
+
+def count_empty_columns(csr: Csr) -> int:
+    """Count the columns without a nonzero."""
+    num_columns = csr.shape[1]
+    if num_columns > _LIMIT_OF_FLAGS:
+        return num_columns - _count_distinct(csr.columns, num_columns)
+    is_empty = np.ones(num_columns, np.bool_)
+    for start in range(0, csr.num_nonzeros, _NONZEROS_TOGETHER):
+        is_empty[csr.columns[start : start + _NONZEROS_TOGETHER]] = False
+        if not is_empty.any():  # mostly true of the first rows already
+            break
+    return int(np.count_nonzero(is_empty))
 
 
 def _count_blocks(
@@ -149,7 +183,7 @@ def _count_overfull_groups(
 def _count_distinct(numbers: npt.NDArray[Any], limit: int) -> int:
     """Count the different numbers, all from 0 to limit - 1."""
     # For few numbers from a wide range, flags would cost more than sorting.
-    if limit > 16 * numbers.size + (1 << 20):
+    if limit > 16 * numbers.size + _LIMIT_OF_FLAGS:
         return np.unique(numbers).size
     seen = np.zeros(limit, np.bool_)
     seen[numbers] = True
