@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import sparseinf
 from sparseinf.formats import NM, Csr, Dense, from_any, statistics
+from sparseinf.formats.float32 import MAX_EXTENT
 from sparseinf.formats.pattern import checked_nm
 
 PATTERNS = [(1, 4), (2, 4), (4, 8), (1, 1), (4, 4), (64, 64), (1, 64), (3, 5)]
@@ -116,6 +117,13 @@ def test_many_bands_of_rows_come_back(shape):
     matrix = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     matrix[:, ::2] = 0
     np.testing.assert_array_equal(NM.from_dense(matrix, nm=(2, 4)).to_dense(), matrix)
+
+
+def test_a_vast_shape_without_rows_takes_no_memory_of_its_size():
+    empty = Csr((0, MAX_EXTENT), np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(1, np.int64))
+    made = NM(**fields_of(NM.from_csr(empty, nm=(2, 4))))
+    assert made.to_csr().row_offsets.size == 1
+    assert made.nbytes == 0
 
 
 def test_arrays_are_those_of_the_picture():

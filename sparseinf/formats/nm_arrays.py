@@ -60,6 +60,8 @@ def expand_groups(
     nm: tuple[int, int], values: GroupValues, positions: GroupPositions
 ) -> tuple[GroupValues, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return values, columns and row offsets of the nonzeros, as CSR has them."""
+    if values.size == 0:  # there may be groups without end, in no row
+        return np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(len(values) + 1, np.int64)
     is_nonzero = values != 0
     first_columns = np.arange(values.shape[1], dtype=np.int32)[:, np.newaxis] * nm[1]
     columns = (positions + first_columns)[is_nonzero]
@@ -80,12 +82,12 @@ def check_groups(
             f"values and positions must have shape ({num_rows}, {num_groups}, {n}), a row for each output and a "
             f"group for each {m} columns, but have {values.shape} and {positions.shape}"
         )
-    group_widths = np.full((num_groups, 1), m)
-    group_widths[-1:] -= num_groups * m - num_columns
-    if (first := _first(positions >= group_widths)) is not None:
-        raise ValueError(
-            f"positions[{_text(first)}] is {positions[first]}, but that group has {group_widths[first[1], 0]} columns"
-        )
+    last_width = num_columns - (num_groups - 1) * m
+    is_outside = positions >= m
+    is_outside[:, -1:] = positions[:, -1:] >= last_width
+    if (first := _first(is_outside)) is not None:
+        width = last_width if first[1] == num_groups - 1 else m
+        raise ValueError(f"positions[{_text(first)}] is {positions[first]}, but that group has {width} columns")
     if (place := first_nonfinite(values)) is not None:
         row, group, slot = (int(index) for index in np.unravel_index(place, values.shape))
         raise nonfinite_error(values.flat[place], row, group * m + int(positions[row, group, slot]))

@@ -2,12 +2,12 @@
 
 The metadata key "sparseinf" is JSON that says what the tensors are:
 
-    {"kind": "linear" or "weights", "version": 1, "layers": [layer, ...], "other": [name, ...]}
-    layer = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"}
+    {"kind": "linear" or "weights", "version": 1 or 2, "layers": [layer, ...], "other": [name, ...]}
+    layer = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"} and fields of its format
 
-A layer's tensors are layer/<name>/values, /bias if it has one, and /columns if it is csr; "columns" in its
-description then names their encoding (csrc/pack/column_codec.h tells of it). All others are other/<name>. Any
-safetensors reader can open the file.
+A layer's tensors are layer/<name>/bias, if it has one, and those of its weight (`saved_weight.py` tells of them). All
+others are other/<name>. Any safetensors reader can open the file. Its version is the lowest that knows all its
+formats, so that older readers are shut out only where they must be.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
-from sparseinf.formats import Csr, Dense, Format
-from sparseinf.formats.float32 import SOURCE_DTYPES, check_extents, first_nonfinite
+from sparseinf.formats.float32 import SOURCE_DTYPES, check_extents
 from sparseinf.io.records import Activation, LinearRecord, Record, WeightsRecord
-from sparseinf.io.safetensors_file import SafetensorsFile, open_safetensors, write_safetensors
+from sparseinf.io.safetensors_file import open_safetensors, write_safetensors
+from sparseinf.io.saved_tensors import SavedTensors
+from sparseinf.io.saved_weight import SAVED_FORMATS, describe_weight, read_weight
 from sparseinf.io.tensor_types import is_possible_shape
-from sparseinf.runtime import decode_columns, encode_columns
 
 if TYPE_CHECKING:
     import os
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["LinearRecord", "Record", "WeightsRecord", "is_artifact", "read", "write"]
 
 _KEY = "sparseinf"
-_VERSION = 1
+_VERSION = 2
 _START = b'{"__metadata__":{"sparseinf":'
 _LAYER_FIELDS = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"}
 
@@ -56,7 +56,7 @@ def write(path: str | os.PathLike[str], record: Record) -> None:
     tensors: dict[str, npt.NDArray[Any]] = {}
     description = {
         "kind": "linear" if is_linear else "weights",
-        "version": _VERSION,
+        "version": max([1, *(SAVED_FORMATS[layer.weight.name].first_version for layer in layers.values())]),
         "layers": [_describe_layer(name, layer, tensors) for name, layer in layers.items()],
         "other": list(other),
     }
@@ -84,12 +84,8 @@ def _describe_layer(name: str, layer: LinearRecord, tensors: dict[str, npt.NDArr
         "has_bias": layer.bias is not None,
         "activation": _describe_activation(layer.activation),
         "options": dict(layer.options),
+        **describe_weight(weight, prefix, tensors),
     }
-    tensors[prefix + "values"] = weight.values
-    if isinstance(weight, Csr):
-        description["columns"], tensors[prefix + "columns"] = encode_columns(
-            weight.columns, weight.row_offsets, weight.shape[1]
-        )
     if layer.bias is not None:
         tensors[prefix + "bias"] = layer.bias
     return description
@@ -134,11 +130,11 @@ def read(path: str | os.PathLike[str]) -> Record:
     UnsupportedModelError
         If it was written by a newer version of sparseinf.
     """
-    tensors = _Tensors(open_safetensors(path))
+    tensors = SavedTensors(open_safetensors(path))
     description = _parse_description(tensors)
     layers: dict[str, LinearRecord] = {}
     for entry in description["layers"]:
-        name, layer = _read_layer(tensors, entry)
+        name, layer = _read_layer(tensors, entry, description["version"])
         if name in layers:
             raise tensors.error(f"layer {name!r} appears twice")
         layers[name] = layer
@@ -152,34 +148,7 @@ def read(path: str | os.PathLike[str]) -> Record:
     return layers[""]
 
 
-class _Tensors:
-    """The tensors of a file, each to be claimed once by what the metadata says."""
-
-    def __init__(self, file: SafetensorsFile) -> None:
-        self.file = file
-        self.unclaimed = set(file.tensors)
-
-    def take(self, name: str) -> npt.NDArray[Any]:
-        if name not in self.unclaimed:
-            raise self.error(f"tensor {name!r} is named in the metadata, but is not there")
-        self.unclaimed.remove(name)
-        return self.file.array(name)
-
-    def take_exactly(self, name: str, dtype: type, shape: tuple[int, ...] | None = None) -> npt.NDArray[Any]:
-        """Take a tensor that must be of this dtype and shape; None: of any length."""
-        array = self.take(name)
-        if array.dtype != dtype or (array.ndim != 1 if shape is None else array.shape != shape):
-            raise self.error(
-                f"tensor {name!r} must be {np.dtype(dtype)} of shape {'(any,)' if shape is None else shape}, "
-                f"but is {array.dtype} of shape {array.shape}"
-            )
-        return array
-
-    def error(self, what: str) -> CorruptFileError:
-        return CorruptFileError(f"{self.file.path} is damaged: {what}")
-
-
-def _parse_description(tensors: _Tensors) -> dict[str, Any]:
+def _parse_description(tensors: SavedTensors) -> dict[str, Any]:
     path, text = tensors.file.path, tensors.file.metadata.get(_KEY)
     if text is None:
         raise CorruptFileError(f"{path} is no file that sparseinf saved; sparseinf.load reads other files too")
@@ -204,9 +173,19 @@ def _parse_description(tensors: _Tensors) -> dict[str, Any]:
     return description
 
 
-def _read_layer(tensors: _Tensors, entry: Any) -> tuple[str, LinearRecord]:
-    if not isinstance(entry, dict) or entry.keys() - {"columns"} != _LAYER_FIELDS:
+def _read_layer(tensors: SavedTensors, entry: Any, version: int) -> tuple[str, LinearRecord]:
+    if not isinstance(entry, dict) or not entry.keys() >= _LAYER_FIELDS:
         raise tensors.error(f"a layer must be described by {sorted(_LAYER_FIELDS)}, but got {entry!r:.80}")
+    saved_format = SAVED_FORMATS.get(entry["format"]) if isinstance(entry["format"], str) else None
+    if saved_format is None or saved_format.first_version > version:
+        raise tensors.error(
+            f"layer {entry['name']!r:.80} has the format {entry['format']!r:.40}, which version {version} does not know"
+        )
+    if entry.keys() != _LAYER_FIELDS | saved_format.fields:
+        raise tensors.error(
+            f"layer {entry['name']!r:.80} must be described by {sorted(_LAYER_FIELDS | saved_format.fields)}, "
+            f"but got {entry!r:.80}"
+        )
     name, shape, options = entry["name"], entry["shape"], entry["options"]
     if not isinstance(name, str) or not is_possible_shape(shape) or len(shape) != 2:
         raise tensors.error(f"a layer needs a name and a shape of two extents, but has {name!r:.80}, {shape!r:.40}")
@@ -220,7 +199,7 @@ def _read_layer(tensors: _Tensors, entry: Any) -> tuple[str, LinearRecord]:
         raise tensors.error(f"layer {name!r} has options that are no JSON object")
     bias = tensors.take_exactly(f"layer/{name}/bias", np.float32, (shape[0],)) if entry["has_bias"] else None
     return name, LinearRecord(
-        weight=_read_weight(tensors, entry, (shape[0], shape[1])),
+        weight=read_weight(tensors, entry, (shape[0], shape[1])),
         bias=None if bias is None else bias.copy(),
         activation=_read_activation(tensors, entry),
         # JSON knows only lists, options only tuples.
@@ -228,7 +207,7 @@ def _read_layer(tensors: _Tensors, entry: Any) -> tuple[str, LinearRecord]:
     )
 
 
-def _read_activation(tensors: _Tensors, entry: dict[str, Any]) -> Activation:
+def _read_activation(tensors: SavedTensors, entry: dict[str, Any]) -> Activation:
     match entry["activation"]:
         case None | str() as activation:
             return activation
@@ -236,28 +215,6 @@ def _read_activation(tensors: _Tensors, entry: dict[str, Any]) -> Activation:
             with suppress(TypeError, ValueError, OverflowError):
                 return (name, *map(float, numbers))
     raise tensors.error(f"layer {entry['name']!r} has no possible activation: {entry['activation']!r:.80}")
-
-
-def _read_weight(tensors: _Tensors, entry: dict[str, Any], shape: tuple[int, int]) -> Format:
-    name, prefix = entry["name"], f"layer/{entry['name']}/"
-    if entry["format"] == "dense":
-        values = tensors.take_exactly(prefix + "values", np.float32, shape)
-        weight: Format = Dense.unchecked(values, source_dtype=entry["source_dtype"])
-    elif entry["format"] == "csr":
-        values = tensors.take_exactly(prefix + "values", np.float32)
-        data = tensors.take_exactly(prefix + "columns", np.uint8)
-        try:
-            columns, row_offsets = decode_columns(str(entry.get("columns")), data, *shape, values.size)
-        except ValueError as error:
-            raise tensors.error(f"layer {name!r}: {error}") from None
-        weight = Csr.unchecked(shape, values, columns, row_offsets, source_dtype=entry["source_dtype"])
-    else:
-        raise tensors.error(f"layer {name!r} has the unknown format {entry['format']!r:.40}")
-    if first_nonfinite(values) is not None:
-        raise tensors.error(f"layer {name!r} holds a weight that is NaN or infinite")
-    if isinstance(weight, Csr) and not values.all():
-        raise tensors.error(f"layer {name!r} stores a zero among its nonzeros")
-    return weight
 
 
 def _is_list_of(value: Any, kind: Any) -> bool:
