@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -119,9 +120,14 @@ def test_many_bands_of_rows_come_back(shape, block):
 def test_few_nonzeros_in_a_vast_matrix_take_no_memory_of_its_size():
     columns = np.array([0, MAX_EXTENT - 1, 5], np.int32)
     far = Csr((2, MAX_EXTENT), np.ones(3, np.float32), columns, np.array([0, 2, 3]))
+    tracemalloc.start()
     made = Block.from_csr(far, block=(4, 4))
+    again = Block(**arrays_of(made)).to_csr()
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     np.testing.assert_array_equal(made.block_columns, [0, 1, (MAX_EXTENT - 1) // 4])
-    np.testing.assert_array_equal(made.to_csr().columns, columns)
+    np.testing.assert_array_equal(again.columns, columns)
+    assert peak_bytes < 1e6
 
 
 def test_arrays_are_those_of_the_picture():

@@ -91,6 +91,12 @@ def test_many_bands_of_rows_count_like_one():
     assert found.nm_fit[2, 4] == pytest.approx(plain_nm_fit(matrix, 2, 4))
 
 
+def test_a_column_that_only_the_last_of_many_rows_uses_is_not_empty():
+    matrix = np.zeros((1001, 1000), np.float32)
+    matrix[:1000, :500] = matrix[1000, 999] = 1
+    assert statistics(matrix).num_empty_columns == 499
+
+
 def test_few_nonzeros_in_a_vast_matrix_take_no_memory_of_its_size():
     far = Csr(
         (2, MAX_EXTENT),

@@ -111,7 +111,7 @@ def detect_structure(weight: Any, *, min_fill: float = 0.6) -> Structure:
         blocks, nm = _fitting(csr, blocks, nm, min_fill, margin=0.0)
     return Structure(
         blocks=dict(sorted(blocks.items(), key=lambda found: _block_bytes(*found))),
-        nm=dict(sorted(nm.items(), key=lambda found: _group_bytes(*found))),
+        nm=nm,  # each is looked for before those that it fits into, whose positions take more bits
         num_empty_rows=int(np.count_nonzero(np.diff(csr.row_offsets) == 0)),
         num_empty_columns=count_empty_columns(csr),
     )
@@ -167,8 +167,3 @@ def _block_bytes(block: tuple[int, int], fill: float) -> float:
     """Return the bytes a nonzero takes: its share of the values and of the block's column."""
     size = block[0] * block[1]
     return (4 + 4 / size) / fill
-
-
-def _group_bytes(nm: tuple[int, int], fill: float) -> float:
-    """Return the bytes a nonzero takes: its value, and the bits of its position."""
-    return (4 + (nm[1] - 1).bit_length() / 8) / fill
