@@ -36,6 +36,10 @@ ACTIVATIONS = [
 ]
 
 
+# Eight bits have errors of a few per cent; every other rival computes in float32.
+LARGEST_ERROR = dict.fromkeys(rivals.known_rivals(), 1e-5) | {"onnxruntime_int8": 0.1}
+
+
 def linear(rows: int, columns: int, activation: Any = None, *, bias: bool = True) -> LinearRecord:
     rng = np.random.default_rng(rows)
     weight = Csr.from_dense(bench.random_weight((rows, columns), 0.7, seed=rows))
@@ -128,7 +132,7 @@ def test_every_rival_computes_every_activation(name: str, activation: Any) -> No
     require(name)
     layers = [linear(20, 30, activation), linear(7, 20, activation, bias=False)]
     x = bench.random_input(5, 30)
-    assert max_relative_error(rivals.build(name, layers)(x), evaluate(layers, x)) < 1e-5
+    assert max_relative_error(rivals.build(name, layers)(x), evaluate(layers, x)) < LARGEST_ERROR[name]
 
 
 @pytest.mark.parametrize("name", rivals.known_rivals())
@@ -136,7 +140,7 @@ def test_every_rival_serves_one_column(name: str) -> None:
     require(name)
     layers = [linear(20, 30, "relu")]
     x = bench.random_input(1, 30)
-    assert max_relative_error(rivals.build(name, layers)(x), evaluate(layers, x)) < 1e-5
+    assert max_relative_error(rivals.build(name, layers)(x), evaluate(layers, x)) < LARGEST_ERROR[name]
 
 
 @pytest.mark.parametrize("name", rivals.known_rivals())
@@ -305,6 +309,7 @@ def test_a_wrong_answer_shows(layer: sparseinf.SparseLinear, monkeypatch: pytest
     monkeypatch.setattr(comparison, "evaluate", lambda layers, x: evaluate(layers, x) + 1)
     report = bench.compare_stack([layer], [bench.random_input(3, 30)], against=[], min_seconds=0)
     assert report.rows[0]["max_relative_error"] > 0.1
+    assert any(note.startswith("WRONG: sparseinf ") for note in report.notes)
 
 
 def test_weights_from_memory_take_turns(layer: sparseinf.SparseLinear, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,7 @@ def compare_stack(
     records = [LinearRecord(layer.weight, layer.bias, layer.activation) for layer in layers]
     found, left_out = rivals.choose(against, records, threads=threads)
     rows: list[dict[str, Cell]] = []
+    wrong: list[str] = []
     for given in inputs:
         x = _checked(given, layers[0].in_features)
         task = _Task(name, layers, records, len(x), from_memory)
@@ -132,8 +133,10 @@ def compare_stack(
         for contender, timing, error in zip(contenders, timings, errors, strict=True):
             ratio = timing.median_s / timings[0].median_s
             rows.append(_row(task, contender, timing) | {"relative_time": ratio, "max_relative_error": error})
+            if not error <= contender.tolerance:  # NaN too
+                wrong.append(f"WRONG: {contender.name} is off by {error:.1e}, more than {contender.tolerance:g}.")
     notes = [*NOTES, *([_BANDWIDTH_NOTE] if from_memory else []), machine_sentence()]
-    notes += [note for contender in found for note in contender.notes] + left_out
+    notes += [note for contender in found for note in contender.notes] + wrong + left_out
     columns = [column for column in COLUMNS if from_memory or column != "of_bandwidth"]
     return Report(f"benchmark, threads = {threads}", columns, rows, notes)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sparseinf import runtime
 
-_PACKAGES = ("sparseinf", "numpy", "scipy", "torch", "onnxruntime")
+_PACKAGES = ("sparseinf", "numpy", "scipy", "torch", "onnxruntime", "openvino")
 
 
 def describe_machine() -> dict[str, Any]:

@@ -27,7 +27,8 @@ def add_to(commands: Any) -> None:
         "--against",
         type=lambda text: text.split(","),
         metavar="NAME,NAME",
-        help="of sparseinf_dense, numpy, scipy, torch, torch_csr, onnxruntime (default: all installed)",
+        help="of sparseinf_dense, numpy, scipy, torch, torch_csr, onnxruntime, onnxruntime_int8, openvino "
+        "(default: all installed)",
     )
     parser.add_argument("--masks", type=Path, metavar="DIR", help="measure the .smtx masks of a folder as well")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures as JSON")

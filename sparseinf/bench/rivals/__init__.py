@@ -10,12 +10,14 @@ Importing this imports none of the other libraries.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from sparseinf.bench.rivals.contender import Contender
 from sparseinf.bench.rivals.numpy_scipy import build_numpy, build_scipy
-from sparseinf.bench.rivals.onnx_runtime import build_onnxruntime
+from sparseinf.bench.rivals.onnx_runtime import build_onnxruntime, build_onnxruntime_int8
+from sparseinf.bench.rivals.open_vino import build_openvino
 from sparseinf.bench.rivals.own import build_sparseinf_dense
 from sparseinf.bench.rivals.pytorch import build_torch, build_torch_csr
 
@@ -24,15 +26,28 @@ if TYPE_CHECKING:
 
     from sparseinf.io import LinearRecord
 
-__all__ = ["Contender", "build", "choose", "known_rivals", "missing_packages"]
+__all__ = ["Contender", "build", "choose", "dense_rivals", "known_rivals", "missing_packages"]
 
-_BUILDERS: dict[str, tuple[tuple[str, ...], Callable[[str, Sequence[LinearRecord], int], Contender]]] = {
-    "sparseinf_dense": ((), build_sparseinf_dense),
-    "numpy": (("threadpoolctl",), build_numpy),
-    "scipy": (("scipy",), build_scipy),
-    "torch": (("torch",), build_torch),
-    "torch_csr": (("torch",), build_torch_csr),
-    "onnxruntime": (("onnxruntime", "onnx"), build_onnxruntime),
+
+@dataclass(frozen=True)
+class _Rival:
+    """How to build a rival, and what must be installed for it. `is_dense`: it is what a sparse layer has to beat."""
+
+    build: Callable[[str, Sequence[LinearRecord], int], Contender]
+    packages: tuple[str, ...] = ()
+    is_dense: bool = True
+
+
+_RIVALS = {
+    "sparseinf_dense": _Rival(build_sparseinf_dense),
+    "numpy": _Rival(build_numpy, ("threadpoolctl",)),
+    "scipy": _Rival(build_scipy, ("scipy",), is_dense=False),
+    "torch": _Rival(build_torch, ("torch",)),
+    "torch_csr": _Rival(build_torch_csr, ("torch",), is_dense=False),
+    "onnxruntime": _Rival(build_onnxruntime, ("onnxruntime", "onnx")),
+    # Dense too, but not the same arithmetic: what float32 layers are measured against are float32 ones.
+    "onnxruntime_int8": _Rival(build_onnxruntime_int8, ("onnxruntime", "onnx"), is_dense=False),
+    "openvino": _Rival(build_openvino, ("openvino", "onnx")),
 }
 
 
@@ -41,10 +56,23 @@ def known_rivals() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> known_rivals()
-    ('sparseinf_dense', 'numpy', 'scipy', 'torch', 'torch_csr', 'onnxruntime')
+    >>> known_rivals()[:5]
+    ('sparseinf_dense', 'numpy', 'scipy', 'torch', 'torch_csr')
+    >>> known_rivals()[5:]
+    ('onnxruntime', 'onnxruntime_int8', 'openvino')
     """
-    return tuple(_BUILDERS)
+    return tuple(_RIVALS)
+
+
+def dense_rivals() -> tuple[str, ...]:
+    """Return the names of those that run the weight densely in float32: the fastest of them is what to beat.
+
+    Examples
+    --------
+    >>> dense_rivals()
+    ('sparseinf_dense', 'numpy', 'torch', 'onnxruntime', 'openvino')
+    """
+    return tuple(name for name, rival in _RIVALS.items() if rival.is_dense)
 
 
 def missing_packages(name: str) -> list[str]:
@@ -55,8 +83,7 @@ def missing_packages(name: str) -> list[str]:
     >>> missing_packages("numpy")
     []
     """
-    packages, _ = _BUILDERS[name]
-    return [package for package in packages if find_spec(package) is None]
+    return [package for package in _RIVALS[name].packages if find_spec(package) is None]
 
 
 def build(name: str, layers: Sequence[LinearRecord], *, threads: int = 1) -> Contender:
@@ -77,17 +104,16 @@ def build(name: str, layers: Sequence[LinearRecord], *, threads: int = 1) -> Con
         When the name is not known, a package that the rival needs is not installed, or the library cannot
         run one of the layers. The message names the rival.
     """
-    if name not in _BUILDERS:
-        raise ValueError(f"{name!r} is not a rival we know: choose from {', '.join(_BUILDERS)}")
+    if name not in _RIVALS:
+        raise ValueError(f"{name!r} is not a rival we know: choose from {', '.join(_RIVALS)}")
     missing = missing_packages(name)
     if missing:
         raise ValueError(
             f"rival {name!r} needs {' and '.join(missing)}, not installed here: "
-            "run pip install 'sparseinf[bench]' or leave this rival out"
+            f"run pip install {' '.join(missing)} or leave this rival out"
         )
-    _, builder = _BUILDERS[name]
     try:
-        return builder(name, layers, threads)
+        return _RIVALS[name].build(name, layers, threads)
     except ValueError as error:
         raise ValueError(f"rival {name!r} cannot be built: {error}") from error
 
@@ -122,7 +148,7 @@ def choose(
         return [build(name, layers, threads=threads) for name in dict.fromkeys(against)], []
     rivals: list[Contender] = []
     left_out: list[str] = []
-    for name in _BUILDERS:
+    for name in _RIVALS:
         try:
             rivals.append(build(name, layers, threads=threads))
         except ValueError as error:

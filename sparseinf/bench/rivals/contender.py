@@ -37,6 +37,8 @@ class Contender:
         Within the context the library uses as many threads as it was built for.
     notes : tuple of str
         What a reader of its figures must know.
+    tolerance : float
+        The largest error, as `max_relative_error` measures it, that its precision excuses.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Contender:
     uses_zeros: bool = True
     held: Callable[[], AbstractContextManager[object]] = nullcontext
     notes: tuple[str, ...] = ()
+    tolerance: float = 1e-4
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run one inference."""
