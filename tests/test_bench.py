@@ -192,29 +192,7 @@ def test_torch_gets_its_threads_back() -> None:
     assert torch.get_num_threads() == before
 
 
-# Weights and masks
-
-
-@pytest.mark.parametrize("pattern", ["uniform", "skewed"])
-def test_random_weights_are_the_same_for_the_same_seed(pattern: str) -> None:
-    first, second = (bench.random_weight((20, 30), 0.5, pattern=pattern, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-
-
-@pytest.mark.parametrize("sparsity", [0.0, 0.8, 1.0])
-def test_uniform_weights_have_the_sparsity_asked_for(sparsity: float) -> None:
-    assert np.mean(bench.random_weight((200, 300), sparsity) == 0) == pytest.approx(sparsity, abs=0.01)
-
-
-def test_skewed_weights_have_rows_of_very_different_lengths() -> None:
-    lengths = np.count_nonzero(bench.random_weight((200, 300), 0.9, pattern="skewed"), axis=1)
-    assert lengths.max() > 3 * lengths.mean()
-
-
-@pytest.mark.parametrize(("options", "named"), [({"pattern": "striped"}, "striped"), ({"sparsity": 1.5}, "1.5")])
-def test_random_weights_refuse_what_they_do_not_know(options: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
-        bench.random_weight((4, 5), **{"sparsity": 0.5, **options})
+# Masks
 
 
 def test_a_mask_gives_nonzeros_where_it_says(tmp_path: Path) -> None:
@@ -367,8 +345,8 @@ def test_a_suite_has_the_rows_of_all_cases(tmp_path: Path) -> None:
     cases = [*bench.random_cases([(8, 9, 3)], [0.5, 0.9]), *bench.mask_cases(tmp_path, [1, 2])]
     report = bench.run(cases, against=[], min_seconds=0)
     assert [(row["layer"], row["batch"]) for row in report] == [
-        ("uniform 50%", 3),
-        ("uniform 90%", 3),
+        ("unstructured 50%", 3),
+        ("unstructured 90%", 3),
         ("mask", 1),
         ("mask", 2),
     ]

@@ -7,35 +7,44 @@ from sparseinf.bench.layers import (
     Case,
     mask_cases,
     merge,
+    model_cases,
     random_cases,
     random_input,
-    random_weight,
     run,
 )
 from sparseinf.bench.machine import describe_machine, machine_sentence, measured_peaks
 from sparseinf.bench.masks import read_mask
+from sparseinf.bench.patterns import Planting, checked_pattern, layer_sparsities, random_weight
 from sparseinf.bench.publish import write_json, write_markdown
 from sparseinf.bench.rivals import known_rivals
+from sparseinf.bench.shapes import MODELS, Shape, shapes_of
 from sparseinf.bench.timing import Timing, alternate, rest_after_threads
 
 __all__ = [
+    "MODELS",
     "Case",
+    "Planting",
+    "Shape",
     "Timing",
     "alternate",
+    "checked_pattern",
     "compare",
     "compare_stack",
     "describe_machine",
     "known_rivals",
+    "layer_sparsities",
     "machine_sentence",
     "mask_cases",
     "measured_peaks",
     "merge",
+    "model_cases",
     "random_cases",
     "random_input",
     "random_weight",
     "read_mask",
     "rest_after_threads",
     "run",
+    "shapes_of",
     "write_json",
     "write_markdown",
 ]

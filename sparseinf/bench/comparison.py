@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 COLUMNS = [
     "layer",
     "shape",
+    "pattern",
     "sparsity",
     "batch",
     "contender",
@@ -49,7 +50,8 @@ COLUMNS = [
     "max_relative_error",
     "runs",
 ]
-"""The columns of a benchmark report, explained by `NOTES`; of_bandwidth only with weights from memory."""
+"""The columns of a benchmark report, explained by `NOTES`; the pattern only of planted zeros, of_bandwidth only with
+weights from memory."""
 
 NOTES = [
     "relative_time is the median over that of sparseinf: 2 takes twice as long.",
@@ -137,7 +139,7 @@ def compare_stack(
                 wrong.append(f"WRONG: {contender.name} is off by {error:.1e}, more than {contender.tolerance:g}.")
     notes = [*NOTES, *([_BANDWIDTH_NOTE] if from_memory else []), machine_sentence()]
     notes += [note for contender in found for note in contender.notes] + wrong + left_out
-    columns = [column for column in COLUMNS if from_memory or column != "of_bandwidth"]
+    columns = [column for column in COLUMNS if column in rows[0]] if rows else COLUMNS
     return Report(f"benchmark, threads = {threads}", columns, rows, notes)
 
 

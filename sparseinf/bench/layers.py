@@ -1,4 +1,4 @@
-"""Suites of single layers: random zeros over shapes and sparsities, and the masks of really pruned networks.
+"""Suites of single layers: planted zeros over shapes and sparsities, and the masks of really pruned networks.
 
 Real masks are the better judges (rows a thousand times longer than the mean, a third of the rows empty);
 random ones are what other people's tables show.
@@ -13,6 +13,8 @@ import numpy as np
 
 from sparseinf.bench.comparison import COLUMNS, compare_stack
 from sparseinf.bench.masks import read_mask
+from sparseinf.bench.patterns import Planting, layer_sparsities, random_weight
+from sparseinf.bench.shapes import shapes_of
 from sparseinf.formats import from_any
 from sparseinf.linear import SparseLinear
 from sparseinf.report import Report
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
     from sparseinf.formats import Format
 
-_PATTERNS = ("uniform", "skewed")
-
 
 @dataclass(frozen=True)
 class Case:
@@ -37,53 +37,14 @@ class Case:
     batches: tuple[int, ...]
     activation: str | None = "relu"
     from_memory: bool = False
-
-
-def random_weight(
-    shape: tuple[int, int], sparsity: float, *, pattern: str = "uniform", seed: int = 0
-) -> NDArray[np.float32]:
-    """Draw a weight with unstructured random zeros.
-
-    Parameters
-    ----------
-    shape : (out_features, in_features)
-        The shape of the weight.
-    sparsity : float
-        The share of zeros to expect, from 0 to 1; each element is drawn on its own.
-    pattern : "uniform" or "skewed"
-        "skewed" gives every row a density of its own, log-normal with a standard deviation of a factor e.
-    seed : int
-        The same seed gives the same weight.
-
-    Returns
-    -------
-    float32, shape (out_features, in_features)
-
-    Examples
-    --------
-    >>> weight = random_weight((64, 64), 0.9)
-    >>> weight.dtype.name, bool(0.85 < np.mean(weight == 0) < 0.95)
-    ('float32', True)
-    """
-    if pattern not in _PATTERNS:
-        raise ValueError(f"pattern {pattern!r} is not known: choose from {', '.join(_PATTERNS)}")
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"sparsity must lie between 0 and 1, but is {sparsity}")
-    rng = np.random.default_rng(seed)
-    density = np.full((shape[0], 1), 1 - sparsity)
-    if pattern == "skewed":
-        factors = rng.lognormal(size=density.shape)
-        density *= factors / max(factors.mean(), 1e-9) if factors.size else 1
-    weight = rng.standard_normal(shape, dtype=np.float32)
-    weight[rng.random(shape, dtype=np.float32) >= density] = 0
-    return weight
+    pattern: str | None = None
 
 
 def random_cases(
     shapes: Iterable[tuple[int, int, int]],
     sparsities: Sequence[float],
     *,
-    pattern: str = "uniform",
+    pattern: str = "unstructured",
     from_memory: bool = False,
 ) -> Iterator[Case]:
     """Yield a case for every shape (out_features, in_features, batch) and sparsity."""
@@ -91,6 +52,53 @@ def random_cases(
         for sparsity in sparsities:
             weight = from_any(random_weight((rows, columns), sparsity, pattern=pattern))
             yield Case(f"{pattern} {sparsity:.0%}", weight, (batch,), from_memory=from_memory)
+
+
+def model_cases(
+    models: Iterable[str],
+    sparsities: Sequence[float],
+    *,
+    patterns: Sequence[str] = ("unstructured",),
+    batches: Sequence[int] | None = None,
+    quick: bool = False,
+) -> Iterator[Case]:
+    """Yield a case for every layer, pattern and sparsity of well-known networks, with planted zeros.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Names as in `shapes.MODELS`.
+    sparsities : sequence of float
+        A pattern that has more zeros of its own takes those instead. With the pattern "realistic" this is the sparsity
+        of the whole network, which its layers share unequally.
+    patterns : sequence of str
+        As in `random_weight`.
+    batches : sequence of int, or None
+        None takes the number of columns that each layer has in its network.
+    quick : bool
+        Take one layer of each network.
+    """
+    for model in models:
+        shapes = shapes_of(model, quick=quick)
+        sizes = [shape.out_features * shape.in_features for shape in shapes]
+        shares = {
+            (pattern, sparsity): layer_sparsities(sizes, sparsity)
+            if pattern == "realistic"
+            else [sparsity] * len(shapes)
+            for pattern in patterns
+            for sparsity in sparsities
+        }
+        for number, shape in enumerate(shapes):
+            for pattern in patterns:
+                planting = Planting((shape.out_features, shape.in_features), pattern=pattern, seed=number)
+                wanted = [max(shares[pattern, sparsity][number], planting.least_sparsity) for sparsity in sparsities]
+                for sparsity in dict.fromkeys(wanted):
+                    yield Case(
+                        f"{model} {shape.name}",
+                        from_any(planting.weight(sparsity)),
+                        tuple(batches or (shape.columns,)),
+                        pattern=pattern,
+                    )
 
 
 def mask_cases(folder: Path, batches: Sequence[int]) -> Iterator[Case]:
@@ -145,18 +153,24 @@ def run(
             threads=threads,
             **options,
         )
-        inputs = [random_input(batch, columns) for batch in case.batches]
-        reports.append(
-            compare_stack(
-                [layer],
-                inputs,
-                against=against,
-                name=case.name,
-                from_memory=case.from_memory,
-                min_seconds=min_seconds,
-            )
+        report = compare_stack(
+            [layer],
+            [random_input(batch, columns) for batch in case.batches],
+            against=against,
+            name=case.name,
+            from_memory=case.from_memory,
+            min_seconds=min_seconds,
         )
+        reports.append(_with_pattern(report, case.pattern))
     return merge(reports)
+
+
+def _with_pattern(report: Report, pattern: str | None) -> Report:
+    """Return a report whose rows tell the pattern, where there is one to tell."""
+    if pattern is None:
+        return report
+    rows = [{**row, "pattern": pattern} for row in report]
+    return Report(report.title, [*report.columns, "pattern"], rows, report.notes)
 
 
 def merge(reports: Sequence[Report]) -> Report:
