@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import sparseinf
+from sparseinf import bench
 from sparseinf.bench import random_weight
 from sparseinf.cli import main
 
@@ -102,6 +104,10 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         ["bench"],
         ["bench", "file.npz", "--threads", "0"],
         ["bench", "file.npz", "--batch", "1,x"],
+        ["bench", "--shapes", "alexnet"],
+        ["bench", "--shapes", "resnet50", "--pattern", "striped"],
+        ["bench", "--shapes", "resnet50", "--sparsity", "50,101"],
+        ["bench", "--shapes", "resnet50", "--sparsity", "half"],
         ["convert", "file.npz"],
         ["explain", "file.npz", "--format", "triangular"],
         ["nonsense"],
@@ -197,6 +203,31 @@ def test_bench_measures_masks_without_a_file(tmp_path: Path, capsys: pytest.Capt
     words = ["--masks", str(tmp_path), "--against", "numpy", "--batch", "2", "--threads", "1"]
     assert main(["bench", *words]) == 0
     assert "pruned" in capsys.readouterr().out
+
+
+def test_bench_measures_networks_without_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--shapes", "mobilenetv2", "--sparsity", "50,90", "--pattern", "unstructured,2:4", "--batch", "2"]
+    options = ["--against", "sparseinf_dense", "--threads", "1", "--quick", "--html", str(tmp_path / "out.html")]
+    assert main(["bench", *words, *options]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("benchmark, threads = 1\n")
+    assert printed.count("mobilenetv2 block 11 project") == 2 * 2 * 2
+    assert "<svg" in (tmp_path / "out.html").read_text()
+
+
+def test_a_quick_bench_measures_a_few_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "abcdefg":
+        (tmp_path / f"mask_{name}.smtx").write_text("2, 4, 2\n0 1 2\n0 1\n")
+    options = ["--against", "sparseinf_dense", "--batch", "2", "--threads", "1", "--quick"]
+    assert main(["bench", "--masks", str(tmp_path), *options]) == 0
+    assert set(re.findall("mask_.", capsys.readouterr().out)) == {"mask_a", "mask_b", "mask_c"}
+
+
+def test_the_help_of_bench_names_every_rival_and_network(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+    words = set(re.findall(r"[\w-]+", capsys.readouterr().out))
+    assert words >= {*bench.known_rivals(), *bench.MODELS}
 
 
 def test_bench_refuses_an_unknown_rival_by_name(matrix: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from sparseinf.bench.layers import (
 )
 from sparseinf.bench.machine import describe_machine, machine_sentence, measured_peaks
 from sparseinf.bench.masks import read_mask
+from sparseinf.bench.page import write_html
 from sparseinf.bench.patterns import Planting, checked_pattern, layer_sparsities, random_weight
 from sparseinf.bench.publish import write_json, write_markdown
 from sparseinf.bench.rivals import known_rivals
@@ -45,6 +46,7 @@ __all__ = [
     "rest_after_threads",
     "run",
     "shapes_of",
+    "write_html",
     "write_json",
     "write_markdown",
 ]

@@ -177,6 +177,6 @@ def merge(reports: Sequence[Report]) -> Report:
     """Return one benchmark report with the rows of several; notes that they share appear once."""
     rows = [row for report in reports for row in report]
     notes = list(dict.fromkeys(note for report in reports for note in report.notes))
-    title = ", ".join(dict.fromkeys(report.title for report in reports)) or "benchmark of nothing"
+    title = ", ".join(dict.fromkeys(report.title for report in reports if report.rows)) or "benchmark of nothing"
     columns = [column for column in COLUMNS if any(column in report.columns for report in reports)]
     return Report(title, columns, rows, notes)

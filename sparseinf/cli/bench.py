@@ -1,19 +1,26 @@
-"""`sparseinf bench FILE`: the layers of a file, and really pruned masks, against other libraries."""
+"""`sparseinf bench`: the layers of a file, really pruned masks, or well-known networks, against other libraries."""
 
 from __future__ import annotations
 
+import argparse
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparseinf.cli.source import add_load_options, layers_of, open_source
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from sparseinf.bench import Case
     from sparseinf.report import Report
 
 _BATCHES = (1, 16, 128)
+_SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
+_QUICK_SPARSITIES = (0.5, 0.9)
+_QUICK_MASKS = 3
+_SECONDS, _QUICK_SECONDS = 0.2, 0.02
+_OUTPUTS = {"json": "the figures as JSON", "markdown": "the table as Markdown", "html": "a page with charts"}
 
 
 def add_to(commands: Any) -> None:
@@ -25,49 +32,129 @@ def add_to(commands: Any) -> None:
     add_load_options(parser)
     parser.add_argument(
         "--against",
-        type=lambda text: text.split(","),
+        type=_words,
         metavar="NAME,NAME",
         help="of sparseinf_dense, numpy, scipy, torch, torch_csr, onnxruntime, onnxruntime_int8, openvino "
         "(default: all installed)",
     )
     parser.add_argument("--masks", type=Path, metavar="DIR", help="measure the .smtx masks of a folder as well")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="OUT", help="write the table as Markdown")
+    parser.add_argument(
+        "--shapes",
+        type=_models,
+        default=[],
+        metavar="MODEL,MODEL",
+        help="measure planted zeros in the shapes of bert-base, llama-7b, resnet50, mobilenetv2 as well",
+    )
+    parser.add_argument(
+        "--sparsity", type=_sparsities, metavar="S,S", help="per cent of zeros for --shapes (default: 0,50,70,80,90,95)"
+    )
+    parser.add_argument(
+        "--pattern",
+        type=_patterns,
+        default=["unstructured"],
+        metavar="P,P",
+        help="where zeros lie for --shapes: unstructured, skewed, realistic, blocks (4x1), n:m (2:4) "
+        "(default: unstructured)",
+    )
+    parser.add_argument("--quick", action="store_true", help="a small part of it, measured for a shorter time")
+    for name, form in _OUTPUTS.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="OUT", help=f"write {form}")
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print and write."""
-    if arguments.file is None and arguments.masks is None:
-        arguments.usage_error("name a FILE, or a folder of masks with --masks DIR")
-    for path in filter(None, [arguments.json, arguments.markdown]):
-        if not path.absolute().parent.is_dir():  # better now than after minutes of measuring
-            raise FileNotFoundError(f"cannot write {path}: its folder does not exist")
+    if arguments.file is None and arguments.masks is None and not arguments.shapes:
+        arguments.usage_error("name a FILE, a folder of masks with --masks DIR, or a network with --shapes MODEL")
+    outputs = {name: path for name in _OUTPUTS if (path := getattr(arguments, name)) is not None}
+    for path in outputs.values():
+        check_folder_of(path)
 
-    from sparseinf.bench import merge, write_json, write_markdown
+    from sparseinf import bench
 
-    report = merge(list(_reports(arguments)))
+    report = bench.merge(list(_reports(arguments)))
     print(report)
-    if arguments.json is not None:
-        write_json(report, arguments.json)
-    if arguments.markdown is not None:
-        write_markdown(report, arguments.markdown)
+    for name, path in outputs.items():
+        getattr(bench, f"write_{name}")(report, path)
+
+
+def check_folder_of(path: Path) -> None:
+    """Refuse a path that cannot be written: better now than after minutes of measuring."""
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: its folder does not exist")
 
 
 def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
-    """Measure every layer of the file, then every mask."""
+    """Measure every layer of the file, then every mask, then the networks."""
     from sparseinf import bench, runtime
 
-    arguments.batch = arguments.batch or _BATCHES
+    min_seconds = _QUICK_SECONDS if arguments.quick else _SECONDS
     if arguments.file is not None:
-        for name, layer in layers_of(open_source(arguments.file, arguments), arguments.file).items():
-            inputs = [bench.random_input(batch, layer.in_features) for batch in arguments.batch]
-            yield bench.compare_stack([layer], inputs, against=arguments.against, name=name)
+        options = argparse.Namespace(**{**vars(arguments), "batch": arguments.batch or _BATCHES})
+        for name, layer in layers_of(open_source(arguments.file, options), arguments.file).items():
+            inputs = [bench.random_input(batch, layer.in_features) for batch in options.batch]
+            yield bench.compare_stack([layer], inputs, against=arguments.against, name=name, min_seconds=min_seconds)
+    yield bench.run(
+        _cases(arguments),
+        against=arguments.against,
+        threads=arguments.threads or runtime.default_threads(),
+        min_seconds=min_seconds,
+        format=arguments.format or "auto",
+        tune=arguments.tune or "measure",
+    )
+
+
+def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
+    """Yield the masks of the folder, then the layers of the networks."""
+    from sparseinf import bench
+
     if arguments.masks is not None:
-        yield bench.run(
-            bench.mask_cases(arguments.masks, arguments.batch),
-            against=arguments.against,
-            threads=arguments.threads or runtime.default_threads(),
-            format=arguments.format or "auto",
-            tune=arguments.tune or "measure",
-        )
+        masks = bench.mask_cases(arguments.masks, arguments.batch or _BATCHES)
+        yield from itertools.islice(masks, _QUICK_MASKS if arguments.quick else None)
+    yield from bench.model_cases(
+        arguments.shapes,
+        arguments.sparsity or (_QUICK_SPARSITIES if arguments.quick else _SPARSITIES),
+        patterns=arguments.pattern,
+        batches=arguments.batch,
+        quick=arguments.quick,
+    )
+
+
+def _words(text: str) -> list[str]:
+    """Read words separated by commas."""
+    return text.split(",")
+
+
+def _models(text: str) -> list[str]:
+    """Read names of networks."""
+    from sparseinf import bench
+
+    return _checked(_words(text), bench.shapes_of)
+
+
+def _patterns(text: str) -> list[str]:
+    """Read names of patterns."""
+    from sparseinf import bench
+
+    return _checked(_words(text), bench.checked_pattern)
+
+
+def _checked(words: list[str], check: Callable[[str], object]) -> list[str]:
+    """Return the words that a check lets pass; what it refuses is wrong usage."""
+    try:
+        for word in words:
+            check(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return words
+
+
+def _sparsities(text: str) -> tuple[float, ...]:
+    """Read percentages, and return shares."""
+    try:
+        shares = tuple(float(word) / 100 for word in text.split(","))
+    except ValueError:
+        shares = (-1.0,)
+    if not all(0 <= share <= 1 for share in shares):
+        raise argparse.ArgumentTypeError(f"expected percentages from 0 to 100, such as 0,50,90, got {text!r}")
+    return shares
