@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sparseinf import formats
 from sparseinf.errors import CorruptFileError, UnsupportedIsaError, UnsupportedModelError
 from sparseinf.linear import SparseLinear
@@ -12,6 +14,9 @@ from sparseinf.loading import load
 from sparseinf.report import Report
 from sparseinf.runtime import available_isas, cpu_info, use_isa
 from sparseinf.weights import SparseWeights
+
+if TYPE_CHECKING:
+    from sparseinf.bench.breakeven import breakeven
 
 __version__ = "0.1.0"
 
@@ -24,8 +29,18 @@ __all__ = [
     "UnsupportedModelError",
     "__version__",
     "available_isas",
+    "breakeven",
     "cpu_info",
     "formats",
     "load",
     "use_isa",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what measures only when it is asked for: importing the package stays quick."""
+    if name == "breakeven":
+        from sparseinf.bench.breakeven import breakeven
+
+        return breakeven
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,9 +21,7 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(sparseinf.__path__, "sparseinf.")
     if not module.name.endswith(("__main__", "._core"))
 )
-PUBLIC = {
-    name: thing for module in (sparseinf, formats) for name, thing in vars(module).items() if name in module.__all__
-}
+PUBLIC = {name: getattr(module, name) for module in (sparseinf, formats) for name in module.__all__}
 
 
 @pytest.mark.parametrize("name", ["sparseinf", *MODULES])

@@ -32,7 +32,7 @@ PYTHON_ROOMS = (
     ("__main__",),
 )
 # What stands above may be called for inside a function: layers are measured by the room that measures layers.
-CALLED_UPWARDS = {("linear", "bench")}
+CALLED_UPWARDS = {("linear", "bench"), ("sparseinf", "bench")}
 
 CPP_ROOMS = (("common", "kernels"), ("dispatch",), ("pack",), ("ops",), ("bindings",))
 
@@ -47,7 +47,7 @@ SOURCES = {"", ".cpp", ".h", ".py", ".pyi", ".txt"}
 
 
 class Import(NamedTuple):
-    """One import statement: the module that it asks for, and whether only a function's call runs it."""
+    """One import statement: the module that it asks for, and whether only a function's call, if anything, runs it."""
 
     module: str
     line: int
@@ -80,12 +80,16 @@ def imports_of(path: Path) -> list[Import]:
                 Import(submodule if is_module(submodule) else str(node.module), node.lineno, is_in_function)
                 for submodule in (f"{node.module}.{alias.name}" for alias in node.names)
             )
-        inside = is_in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        inside = is_in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_for_checkers(node)
         for child in ast.iter_child_nodes(node):
             visit(child, is_in_function=inside)
 
     visit(ast.parse(path.read_text(encoding="utf-8")), is_in_function=False)
     return found
+
+
+def is_for_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def is_module(name: str) -> bool:

@@ -14,6 +14,7 @@ that the times of one layer at several sparsities lie on one smooth curve. Patte
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +63,7 @@ class Planting:
         self._values: NDArray[np.float32] = rng.standard_normal(shape, dtype=np.float32)
         self._scores = _scores(shape, pattern, rng)
 
-    @property
+    @cached_property
     def least_sparsity(self) -> float:
         """The share of elements that are zero whatever is asked for: the dead ones, or those that n:m forbids."""
         return float(np.mean(np.isinf(self._scores))) if self._scores.size else 0.0

@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from sparseinf.cli import bench, convert, cpu, demo, explain
+from sparseinf.cli import bench, breakeven, convert, cpu, demo, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sparseinf", description="Fast inference of pruned neural networks on CPUs.")
     parser.add_argument("--version", action="version", version=f"sparseinf {version('sparseinf')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, bench, explain, convert, cpu):
+    for command in (demo, bench, breakeven, explain, convert, cpu):
         command.add_to(commands)
     return parser

@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparseinf.cli.source import add_load_options, layers_of, open_source
+from sparseinf.cli.source import add_load_options, check_folder_of, layers_of, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,12 +76,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(report)
     for name, path in outputs.items():
         getattr(bench, f"write_{name}")(report, path)
-
-
-def check_folder_of(path: Path) -> None:
-    """Refuse a path that cannot be written: better now than after minutes of measuring."""
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: its folder does not exist")
 
 
 def _reports(arguments: argparse.Namespace) -> Iterator[Report]:

@@ -1,4 +1,4 @@
-"""What the commands that take FILE share: their options, and opening the file."""
+"""What commands share: the options of those that take FILE, opening the file, and reading numbers."""
 
 from __future__ import annotations
 
@@ -56,6 +56,12 @@ def layers_of(loaded: SparseLinear | SparseWeights, path: Path) -> dict[str, Spa
     from sparseinf.linear import SparseLinear
 
     return {path.stem: loaded} if isinstance(loaded, SparseLinear) else dict(loaded)
+
+
+def check_folder_of(path: Path) -> None:
+    """Refuse a path that cannot be written: better now than after minutes of measuring."""
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: its folder does not exist")
 
 
 def positive_number(text: str) -> int:
