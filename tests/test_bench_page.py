@@ -161,3 +161,9 @@ def test_points_lie_where_their_values_are() -> None:
     assert x1 < x2
     assert y1 > y2
     assert float(level[1]) == pytest.approx((y1 + y2) / 2, abs=0.2)
+
+
+def test_everything_that_a_chart_says_is_escaped() -> None:
+    drawn = line_chart([Line("<i>", [(0, 0, "<i>")])], x_label="<i>", y_label='<i>"', level=1)
+    assert "<i>" not in drawn
+    assert Reader(drawn).open == []

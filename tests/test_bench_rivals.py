@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +62,19 @@ def test_openvino_serves_every_batch_in_turn() -> None:
     for batch in (5, 1, 5, 3):
         x = bench.random_input(batch, 30, seed=batch)
         assert max_relative_error(contender(x), evaluate(layers, x)) < 1e-5
+
+
+def test_openvino_leaves_the_thread_that_calls_it_free() -> None:
+    pytest.importorskip("openvino")
+    before = os.sched_getaffinity(0)
+    rivals.build("openvino", [layer_of(20, 30)], threads=2)(bench.random_input(4, 30))
+    assert os.sched_getaffinity(0) == before
+
+
+def test_our_own_dense_rival_names_the_kernels_of_every_batch() -> None:
+    runs = rivals.build("sparseinf_dense", [layer_of(20, 30)]).runs
+    assert "gemv_dense" in runs
+    assert "spmm_dense" in runs
 
 
 def test_dense_rivals_are_dense_and_in_float32() -> None:

@@ -190,6 +190,14 @@ def test_when_time_runs_out_the_report_says_how_little_is_known(
     assert row_of(report)["speedup_95"] is None
 
 
+def test_the_current_level_is_measured_and_named(set_times: Any) -> None:
+    set_times(lambda _: 0.5)
+    with sparseinf.use_isa("scalar"):
+        report = search()
+    assert report.title.endswith(", scalar")
+    assert row_of(report)["kernel"].endswith("_scalar")
+
+
 def test_the_same_seed_measures_the_same_weights(set_times: Any) -> None:
     set_times(lambda sparsity: 2 * (1 - sparsity))
     assert search().rows == search().rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparseinf.bench.rivals.contender import Contender
+from sparseinf.compile.plans import RANGES
 from sparseinf.linear import SparseLinear
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def contender_of(layers: Sequence[SparseLinear], *, batch: int | None = None, na
     layers : sequence of SparseLinear
         The output of one is the input of the next.
     batch : int, optional
-        Whose plans `runs` and `nbytes` describe; those of the largest batch when left out.
+        Whose plans `runs` and `nbytes` describe; those of all batches when left out.
     name : str
         What the reports call it.
     """
@@ -34,12 +35,13 @@ def contender_of(layers: Sequence[SparseLinear], *, batch: int | None = None, na
             x = layer(x)
         return x
 
-    plans = [layer if batch is None else layer.plan(batch) for layer in layers]
+    columns = [first for first, _ in RANGES] if batch is None else [batch]
+    plans = [layer.plan(number) for layer in layers for number in columns]
     return Contender(
         name,
         ", ".join(dict.fromkeys(plan.kernel for plan in plans)),
         call,
-        sum(plan.nbytes for plan in plans),
+        sum(layer.nbytes if batch is None else layer.plan(batch).nbytes for layer in layers),
         uses_zeros=all(plan.format == "dense" for plan in plans),
     )
 
