@@ -15,6 +15,7 @@ import sparseinf
 from sparseinf import bench
 from sparseinf.bench import plot
 from sparseinf.bench.crossing import Curve
+from sparseinf.bench.forms import FORMS, Form, known_forms
 from sparseinf.cli import main
 
 if TYPE_CHECKING:
@@ -206,20 +207,20 @@ def test_the_same_seed_measures_the_same_weights(set_times: Any) -> None:
 def test_every_format_that_can_be_made_has_a_row(set_times: Any) -> None:
     set_times(lambda sparsity: 2 * (1 - sparsity))
     report = sparseinf.breakeven(64, 64, 4)
-    assert tuple(row["format"] for row in report) == module.known_formats()
-    assert "csr" in module.known_formats()
+    assert tuple(row["format"] for row in report) == known_forms()
+    assert "csr" in known_forms()
 
 
 def test_a_form_that_load_cannot_make_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    form = module._Form("unstructured", {"format": "triangular"})
-    monkeypatch.setitem(module._FORMS, "triangular", form)
-    assert "triangular" not in module.known_formats()
+    form = Form("unstructured", {"format": "triangular"})
+    monkeypatch.setitem(FORMS, "triangular", form)
+    assert "triangular" not in known_forms()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 5, 2), (1, 64, 17)])
 def test_tiny_layers_have_an_answer(shape: tuple[int, int, int], set_times: Any) -> None:
     set_times(lambda sparsity: 2 * (1 - sparsity))
-    assert len(sparseinf.breakeven(*shape)) == len(module.known_formats())
+    assert len(sparseinf.breakeven(*shape)) == len(known_forms())
 
 
 def test_a_real_clock_works_too() -> None:

@@ -10,13 +10,14 @@ import operator
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparseinf import runtime
 from sparseinf.bench import rivals
 from sparseinf.bench.crossing import Curve
+from sparseinf.bench.forms import FORMS, checked_forms
 from sparseinf.bench.layers import random_input
 from sparseinf.bench.machine import machine_sentence
 from sparseinf.bench.patterns import Planting
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from sparseinf.report import Cell
 
-__all__ = ["breakeven", "known_formats"]
+__all__ = ["breakeven"]
 
 SPEEDUPS_AT = (50, 60, 70, 80, 90, 95)
 """The sparsities, in per cent, whose speed-ups a report tells."""
@@ -45,32 +46,6 @@ _HIGHEST = 0.99
 _WIDTH = 0.02
 # Points that a search takes at most: all of `_SPARSITIES`, both ends, six halvings.
 _MOST_POINTS = 14
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How a format is asked for, and the pattern of zeros that it is made for."""
-
-    pattern: str
-    options: dict[str, Any]
-
-
-_FORMS = {
-    "csr": _Form("unstructured", {"format": "csr"}),
-    **{f"{rows}x1": _Form(f"{rows}x1", {"format": "block", "block": (rows, 1)}) for rows in (4, 8, 16)},
-    **{f"{n}:{m}": _Form(f"{n}:{m}", {"format": "nm", "nm": (n, m)}) for n, m in ((2, 4), (4, 8))},
-}
-
-
-def known_formats() -> tuple[str, ...]:
-    """Return the formats that `breakeven` compares: of all it knows, those that `load` makes here.
-
-    Examples
-    --------
-    >>> "csr" in known_formats()
-    True
-    """
-    return tuple(name for name in _FORMS if _is_made(name))
 
 
 def breakeven(
@@ -127,7 +102,7 @@ def breakeven(
     """
     sizes = {"out_features": out_features, "in_features": in_features, "num_columns": num_columns}
     rows, columns, batch = (_checked_size(name, size) for name, size in sizes.items())
-    names = _checked_formats(formats)
+    names = checked_forms(formats)
     if not seconds >= 0:
         raise ValueError(f"seconds must be at least 0, but is {seconds}")
     begin = time.monotonic()
@@ -201,7 +176,7 @@ def _measure_dense(shape: tuple[int, int], batch: int, threads: int, seed: int, 
 
 def _search(name: str, dense: _DenseLayer, seed: int, seconds: float) -> tuple[dict[str, Cell], list[str]]:
     """Return the row of one format, and a note where it is less precise than it should be."""
-    form, layer = _FORMS[name], dense.layer
+    form, layer = FORMS[name], dense.layer
     planting = Planting((layer.out_features, layer.in_features), pattern=form.pattern, seed=seed)
     kernels: list[str] = []
     end = time.monotonic() + seconds
@@ -268,26 +243,6 @@ def _rounded(sparsity: float | None) -> float | None:
 
 def _verdict(sparsity: float | None) -> str:
     return "never wins" if sparsity is None else f"wins from {100 * sparsity:.0f} % zeros on"
-
-
-def _is_made(name: str) -> bool:
-    """Tell whether `load` makes a format at the current level; every format fits a weight of zeros."""
-    try:
-        SparseLinear.from_format(Dense(np.zeros((16, 16), np.float32)), tune="model", threads=1, **_FORMS[name].options)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _checked_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the formats asked for, all that can be made if none were."""
-    if isinstance(formats, str):
-        raise TypeError(f"formats must be a sequence of names, but is the text {formats!r}: write [{formats!r}]")
-    known = known_formats()
-    for name in formats or ():
-        if name not in known:
-            raise ValueError(f"format {name!r} has no break-even here: choose from {', '.join(known)}")
-    return known if formats is None else tuple(dict.fromkeys(formats))
 
 
 def _checked_size(name: str, size: int) -> int:
