@@ -13,12 +13,11 @@ from sparseinf.linear import SparseLinear
 from sparseinf.loading import load
 from sparseinf.report import Report
 from sparseinf.runtime import available_isas, cpu_info, use_isa
+from sparseinf.version import __version__
 from sparseinf.weights import SparseWeights
 
 if TYPE_CHECKING:
     from sparseinf.bench.breakeven import breakeven
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CorruptFileError",

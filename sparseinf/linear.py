@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import operator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
-from sparseinf.compile.options import check_options, checked_batch
-from sparseinf.compile.plans import choose_plans, format_of_pack, range_of
+from sparseinf.compile.candidates import candidates_of, format_of_pack
+from sparseinf.compile.cost_model import LayerShape
+from sparseinf.compile.explanation import explain_columns, explain_plan
+from sparseinf.compile.options import check_options, checked_batch, checked_seconds
+from sparseinf.compile.plans import choose_plans, range_of
+from sparseinf.compile.tune import TUNE_SECONDS, tuner_of_load
 from sparseinf.errors import CorruptFileError
 from sparseinf.formats import Dense
 from sparseinf.formats.float32 import frozen
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
     from sparseinf.compile.activation import Activation
     from sparseinf.compile.plans import Plan
+    from sparseinf.compile.tune import Tuner
     from sparseinf.formats import Format
 
 __all__ = ["SparseLinear"]
@@ -84,12 +90,18 @@ class SparseLinear:
         batch: int | Iterable[int] | None = None,
         threads: int | None = None,
         tune: str = "measure",
+        tune_seconds: float = TUNE_SECONDS,
         calibration: Any = None,
         name: str = "",
+        tuner: Tuner | None = None,
         **format_options: Any,
     ) -> SparseLinear:
-        """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters."""
+        """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters.
+
+        Layers of one load have its `tuner` in common, which goes before `tune_seconds`.
+        """
         check_options(precision=precision, format=format, tune=tune, calibration=calibration, **format_options)
+        seconds = checked_seconds(tune_seconds)
         batch_sizes = checked_batch(batch)
         epilogue = make_epilogue(activation)
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
@@ -97,7 +109,15 @@ class SparseLinear:
         isa = runtime.current_isa()
         # Packs are made of every value or of the nonzeros, whatever the weight came as.
         packed_from = weight if isinstance(weight, Dense) else weight.to_csr()
-        plans = choose_plans(packed_from, format=format, batch=batch_sizes, isa=isa, threads=num_threads)
+        with tuner_of_load(seconds) if tuner is None else nullcontext(tuner) as layer_tuner:
+            plans = choose_plans(
+                packed_from,
+                format=format,
+                batch=batch_sizes,
+                isa=isa,
+                threads=num_threads,
+                tuner=layer_tuner if tune == "measure" else None,
+            )
         native = runtime.Linear(
             *weight.shape,
             isa=isa,
@@ -109,7 +129,7 @@ class SparseLinear:
         return cls(
             native=native,
             plans=plans,
-            facts=_Facts(weight, num_threads, batch_sizes),
+            facts=_Facts(weight, num_threads, batch_sizes, layer_tuner.notes),
             bias=bias,
             activation=activation,
             options={"format": format, "batch": batch_sizes, "precision": precision, "tune": tune},
@@ -245,29 +265,13 @@ class SparseLinear:
     def explain(self) -> Report:
         """Say, a row for each range of columns, what runs and against which alternatives it was chosen."""
         facts = self._facts
-        candidates = list(self._plans[0].predicted_ns)
-        columns = ["layer", "shape", "zeros", "columns", "format", "kernel", "isa", "bytes", "at_columns"]
-        predicted = [f"{name}_us" for name in candidates]
-        rows = [
-            {
-                "layer": self._name or "-",
-                "shape": f"{self.out_features}x{self.in_features}",
-                "zeros": f"{100 * facts.sparsity:.1f} %",
-                "columns": _range_text(plan),
-                "format": plan.format,
-                "kernel": plan.kernel,
-                "isa": plan.isa,
-                "bytes": plan.nbytes,
-                "at_columns": plan.typical_columns,
-                **{name: plan.predicted_ns[c] / 1e3 for name, c in zip(predicted, candidates, strict=True)},
-            }
-            for plan in self._plans
-        ]
+        shape = LayerShape(*facts.shape, facts.num_nonzeros)
+        rows = [{"layer": self._name or "-", **explain_plan(plan, shape)} for plan in self._plans]
         packs = "1 pack" if len(self._packs) == 1 else f"{len(self._packs)} packs"
         return Report(
             f"{self._name or 'layer'}: {facts.num_nonzeros:,} nonzeros, {self.nbytes:,} bytes in {packs}, "
             f"threads: {facts.threads}",
-            [*columns, *predicted],
+            explain_columns(candidates_of(self._options["format"])),
             rows,
             notes=self._notes(),
         )
@@ -291,8 +295,16 @@ class SparseLinear:
         return LinearRecord(weight=weight, bias=self._bias, activation=self._activation, options=self._options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as a file would: what is unpickled is compiled for the machine that it arrives on."""
+        """Pickle as a file would: what is unpickled is compiled for the machine that it arrives on."""
         return _compile_again, (self.record(), self.threads, self._name)
+
+    def __copy__(self) -> SparseLinear:
+        """Return itself: nothing in a layer ever changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SparseLinear:
+        """Return itself, as a copy does."""
+        return self
 
     def benchmark(self, x: NDArray[np.float32], *, against: Sequence[str] | None = None) -> Report:
         """Time the layer beside other libraries on the same x, turn about, and compare the results.
@@ -325,9 +337,13 @@ class SparseLinear:
 
     def _notes(self) -> list[str]:
         name = f"{self._name}: the" if self._name else "The"
-        notes = ["Times are the cost model's predictions for one thread, not measurements."]
+        notes = [
+            "Times without `measured` in their name are the cost model's predictions for one thread.",
+            *(note for note in [_measured_note(self._plans, self._facts.threads)] if note),
+            *self._facts.tuner_notes,
+        ]
         if self._options["format"] != "auto":
-            notes.append(f"{name} format {self._options['format']!r} was asked for; nothing was chosen.")
+            notes.append(f"{name} format {self._options['format']!r} was asked for.")
         if self._facts.batch is not None:
             notes.append(f"{name} packs were chosen for batch {', '.join(map(str, self._facts.batch))}.")
         if self._facts.source_dtype != "float32":
@@ -338,19 +354,20 @@ class SparseLinear:
 class _Facts:
     """What a layer remembers of its weight, which itself is gone."""
 
-    def __init__(self, weight: Format, threads: int, batch: tuple[int, ...] | None) -> None:
+    def __init__(self, weight: Format, threads: int, batch: tuple[int, ...] | None, tuner_notes: Sequence[str]) -> None:
         self.shape = weight.shape
         self.num_nonzeros = weight.num_nonzeros
         self.sparsity = weight.sparsity
         self.source_dtype = weight.source_dtype
         self.threads = threads
         self.batch = batch
+        self.tuner_notes = tuner_notes
 
 
-def _range_text(plan: Plan) -> str:
-    if plan.last_columns is None:
-        return f"{plan.first_columns}+"
-    return "-".join(str(n) for n in dict.fromkeys((plan.first_columns, plan.last_columns)))
+def _measured_note(plans: Sequence[Plan], threads: int) -> str:
+    if not any(plan.measured_ns for plan in plans):
+        return ""
+    return f"Measured times are of calls in a row with threads: {threads}, without bias and activation."
 
 
 def _compile_again(record: LinearRecord, threads: int, name: str) -> SparseLinear:

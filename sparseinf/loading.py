@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparseinf.compile.options import checked_batch
+from sparseinf.compile.tune import TUNE_SECONDS
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import from_any
 from sparseinf.io import LinearRecord, is_artifact, open_tensors, read
@@ -28,6 +29,7 @@ _DEFAULTS: dict[str, Any] = {
     "batch": None,
     "threads": None,
     "tune": "measure",
+    "tune_seconds": TUNE_SECONDS,
     "calibration": None,
 }
 
@@ -42,6 +44,7 @@ def load(
     batch: int | Iterable[int] | None = None,
     threads: int | None = None,
     tune: str = "measure",
+    tune_seconds: float = TUNE_SECONDS,
     calibration: Any = None,
     **format_options: Any,
 ) -> SparseLinear | SparseWeights:
@@ -61,13 +64,17 @@ def load(
         "hardsigmoid", "sigmoid", "tanh" or ("leaky_relu", slope).
     precision : {"float32"}
     format : {"auto", "dense", "csr"}
-        "auto" takes for each range of columns what the cost model predicts to be fastest.
+        "auto" takes for each range of columns what is fastest; dense is always among the candidates.
     batch : int, iterable of int, or None
         Numbers of rows of x to be good at; None is all of them. Every number works in any case.
     threads : int, optional
         How many threads a call may use: the cores of this process, or SPARSEINF_NUM_THREADS.
     tune : {"measure", "model", "off"}
-        How formats are chosen: the cost model decides in all three cases, so that a load is reproducible.
+        How formats are chosen. "measure": the best few by the cost model are timed on the weight itself, or taken
+        from a layer like it in this load or in the cache; a measurement overrules the model only beyond 5 %.
+        "model": by the cost model alone, the same on every load. "off": as "model", and for ever without the cache.
+    tune_seconds : float
+        How long a load measures at most, all layers together; beyond it the cost model decides. Calls never measure.
     calibration : None
 
     Returns
@@ -83,6 +90,11 @@ def load(
         damaged, `UnsupportedIsaError` if SPARSEINF_ISA names a level that this machine does not have.
     FileNotFoundError
         If there is no such file.
+
+    Notes
+    -----
+    Measured times are kept in the user's cache folder, in a file for this processor and this version. The environment
+    variable SPARSEINF_CACHE names another folder, or is "off". `explain()` tells which times were measured.
 
     Examples
     --------
@@ -101,6 +113,7 @@ def load(
         "batch": checked_batch(batch),  # once: an iterator would be used up by the first layer
         "threads": threads,
         "tune": tune,
+        "tune_seconds": tune_seconds,
         "calibration": calibration,
         **format_options,
     }

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from sparseinf.compile.options import checked_seconds
+from sparseinf.compile.tune import TUNE_SECONDS, tuner_of_load
 from sparseinf.io import WeightsRecord, write
 from sparseinf.io.state_dict import LayerTensors, layers_and_others
 from sparseinf.linear import SparseLinear
@@ -57,7 +59,9 @@ class SparseWeights(Mapping[str, SparseLinear]):
         self.other: Mapping[str, npt.NDArray[Any]] = MappingProxyType(dict(other))
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Any], **options: Any) -> SparseWeights:
+    def from_tensors(
+        cls, tensors: Mapping[str, Any], *, tune_seconds: float = TUNE_SECONDS, **options: Any
+    ) -> SparseWeights:
         """Make layers of the tensors that are linear layers, and keep the others.
 
         Parameters
@@ -67,6 +71,8 @@ class SparseWeights(Mapping[str, SparseLinear]):
             named `*.weight` with at least 64 elements are layers, together with the `*.bias` beside them;
             `weight_orig` and `weight_mask`, as torch's pruning leaves them, are multiplied. Embeddings, known
             by their names, are kept in `other`.
+        tune_seconds : float
+            For all layers together.
         **options
             Options of `sparseinf.load`, the same for all layers.
 
@@ -80,19 +86,29 @@ class SparseWeights(Mapping[str, SparseLinear]):
         layers: dict[str, SparseLinear] = {}
         other: dict[str, npt.NDArray[Any]] = {}
         notes = []
-        for item in layers_and_others(tensors):
-            if isinstance(item, LayerTensors):
-                layers[item.name] = SparseLinear.from_format(item.weight, bias=item.bias, name=item.name, **options)
-                continue
-            other[item.name] = item.array
-            if item.was_sparse:
-                notes.append(f"{item.name} was sparse, but is no layer: it is kept dense.")
+        num_candidates = sum(map(_may_be_layer, tensors))
+        with tuner_of_load(checked_seconds(tune_seconds), num_layers=num_candidates) as tuner:
+            for item in layers_and_others(tensors):
+                if isinstance(item, LayerTensors):
+                    layers[item.name] = SparseLinear.from_format(
+                        item.weight, bias=item.bias, name=item.name, tuner=tuner, **options
+                    )
+                    continue
+                other[item.name] = item.array
+                if _may_be_layer(item.name):
+                    tuner.skip_layer()
+                if item.was_sparse:
+                    notes.append(f"{item.name} was sparse, but is no layer: it is kept dense.")
         return cls(layers, other, notes=notes)
 
     @classmethod
-    def from_record(cls, record: WeightsRecord, **options: Any) -> SparseWeights:
+    def from_record(cls, record: WeightsRecord, *, tune_seconds: float = TUNE_SECONDS, **options: Any) -> SparseWeights:
         """Make the layers of a saved file; `options` go before those that were saved."""
-        layers = {name: SparseLinear.from_record(layer, name=name, **options) for name, layer in record.layers.items()}
+        with tuner_of_load(checked_seconds(tune_seconds), num_layers=len(record.layers)) as tuner:
+            layers = {
+                name: SparseLinear.from_record(layer, name=name, tuner=tuner, **options)
+                for name, layer in record.layers.items()
+            }
         return cls(layers, record.other)
 
     def __getitem__(self, name: str) -> SparseLinear:
@@ -158,6 +174,10 @@ class SparseWeights(Mapping[str, SparseLinear]):
     def __repr__(self) -> str:
         """Return what there is, in one line."""
         return f"SparseWeights({len(self)} layers, {len(self.other)} other tensors, {self.nbytes:,} bytes)"
+
+
+def _may_be_layer(name: object) -> bool:
+    return str(name).endswith((".weight", ".weight_orig"))
 
 
 def _restore(

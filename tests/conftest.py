@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_configure() -> None:
     if Path(sparseinf.__file__).resolve().is_relative_to(ROOT / "sparseinf"):
         raise pytest.UsageError(f"{sparseinf.__file__} is not installed; run `pip install '.[test]'` and `pytest`")
+    # The user's own measurements are neither read nor written, here and in the processes that tests start.
+    os.environ["SPARSEINF_CACHE"] = "off"
 
 
 @pytest.fixture(scope="session")

@@ -45,8 +45,8 @@ class TestPlans:
             assert layer.plan(n).kernel.endswith(f"_f32_{isa}")
 
     def test_sparse_weights_run_sparse_and_dense_ones_dense(self):
-        assert sparseinf.load(sparse_weight((512, 512), 0.95)).format == "csr"
-        assert sparseinf.load(np.ones((512, 512), np.float32)).format == "dense"
+        assert sparseinf.load(sparse_weight((512, 512), 0.95), tune="model").format == "csr"
+        assert sparseinf.load(np.ones((512, 512), np.float32), tune="model").format == "dense"
 
     def test_forced_csr_has_at_most_two_packs(self, weight):
         layer = sparseinf.load(weight, format="csr")
@@ -119,6 +119,11 @@ class TestOptions:
             ({"precision": "int9"}, ValueError, "precision"),
             ({"format": "coo"}, ValueError, "format"),
             ({"tune": "hard"}, ValueError, "tune"),
+            ({"tune_seconds": -1}, ValueError, "tune_seconds"),
+            ({"tune_seconds": float("nan")}, ValueError, "tune_seconds"),
+            ({"tune_seconds": "long"}, TypeError, "tune_seconds"),
+            ({"tune_seconds": None}, TypeError, "tune_seconds"),
+            ({"tune_seconds": True}, TypeError, "tune_seconds"),
             ({"batch": 0}, ValueError, "batch"),
             ({"batch": []}, ValueError, "batch"),
             ({"batch": "all"}, TypeError, "batch"),
@@ -255,12 +260,14 @@ class TestSources:
     def test_format_objects(self, weight, format):
         x = columns_of(3, 160)
         made = {"dense": Dense, "csr": Csr}[format].from_dense(weight)
-        np.testing.assert_array_equal(sparseinf.load(made)(x), sparseinf.load(weight)(x))
+        layers = [sparseinf.load(source, tune="model") for source in (made, weight)]
+        np.testing.assert_array_equal(layers[0](x), layers[1](x))
 
     def test_scipy(self, weight):
         sparse = pytest.importorskip("scipy.sparse", reason="scipy is not installed")
         x = columns_of(3, 160)
-        np.testing.assert_array_equal(sparseinf.load(sparse.coo_array(weight))(x), sparseinf.load(weight)(x))
+        layers = [sparseinf.load(source, tune="model") for source in (sparse.coo_array(weight), weight)]
+        np.testing.assert_array_equal(layers[0](x), layers[1](x))
 
     def test_scipy_dok_is_a_matrix_though_it_is_a_dict(self, weight):
         scipy_sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
@@ -311,7 +318,7 @@ class TestSaving:
     @pytest.mark.parametrize("batch", [None, 1, 64])
     def test_a_saved_layer_gives_the_same_bits(self, tmp_path, sparsity, batch):
         weight = sparse_weight((70, 130), sparsity)
-        layer = sparseinf.load(weight, bias=np.ones(70), activation=("clip", -1, 2), batch=batch)
+        layer = sparseinf.load(weight, bias=np.ones(70), activation=("clip", -1, 2), batch=batch, tune="model")
         layer.save(tmp_path / "layer.safetensors")
         loaded = sparseinf.load(tmp_path / "layer.safetensors")
         assert loaded.activation == ("clip", -1, 2)
@@ -343,6 +350,7 @@ class TestSaving:
             {"options": {"format": "coo"}},
             {"options": {"batch": [0]}},
             {"options": {"tune": 3}},
+            {"options": {"tune_seconds": 3}},
             {"options": {"weight": 3}},
             {"options": {"name": "other"}},
             {"options": {"threads": 3}},
@@ -413,7 +421,7 @@ assert np.array_equal(layer(x), expected)
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
 def test_copies_and_pickles_compute_the_same(weight, copied):
-    layer = sparseinf.load(weight, bias=np.ones(96), activation="tanh", threads=2, batch=8)
+    layer = sparseinf.load(weight, bias=np.ones(96), activation="tanh", threads=2, batch=8, tune="model")
     other = copied(layer)
     x = columns_of(8, 160)
     np.testing.assert_array_equal(other(x), layer(x))

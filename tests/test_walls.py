@@ -17,7 +17,7 @@ CSRC = ROOT / "csrc"
 # From the ground up: a room imports only from the rows before its own, and from itself. "sparseinf" is the
 # package's own __init__.py, with the public names.
 PYTHON_ROOMS = (
-    ("errors", "report"),
+    ("errors", "report", "version"),
     ("runtime",),
     ("formats",),
     ("io",),

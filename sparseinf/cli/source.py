@@ -30,8 +30,8 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tune", choices=["measure", "model", "off"], help="how formats are chosen (default: measure)")
 
 
-def open_source(path: Path, arguments: argparse.Namespace) -> SparseLinear | SparseWeights:
-    """Load a file with the options of `add_load_options`; a `.npy` file is one layer.
+def open_source(path: Path, arguments: argparse.Namespace, **more: Any) -> SparseLinear | SparseWeights:
+    """Load a file with the options of `add_load_options`, and more; a `.npy` file is one layer.
 
     Raises
     ------
@@ -46,6 +46,7 @@ def open_source(path: Path, arguments: argparse.Namespace) -> SparseLinear | Spa
         for name in ("format", "batch", "threads", "tune")
         if (value := getattr(arguments, name)) is not None
     }
+    options.update(more)
     if path.suffix == ".npy":
         return load(read_npy(path), **options)
     return load(path, **options)

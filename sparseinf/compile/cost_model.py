@@ -19,9 +19,13 @@ vary little between processors of one level.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
-__all__ = ["CONSTANTS", "LayerShape", "LevelConstants", "pack_bytes", "predict_ns", "terms"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CONSTANTS", "LayerShape", "LevelConstants", "break_even", "pack_bytes", "predict_ns", "terms"]
 
 
 @dataclass(frozen=True)
@@ -149,12 +153,42 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
         An instruction-set level.
     """
     constants = CONSTANTS[isa]
-    rates = constants.rates()
     work = terms(pack, shape, num_columns, constants.half_vector)
-    around = sum(work.pop(name) * rates[name] for name in ("convert", "call"))
-    compute = sum(amount * rates[name] for name, amount in work.items())
+    around: float = sum(work.pop(name) * getattr(constants, name) for name in ("convert", "call"))
+    compute: float = sum(amount * getattr(constants, name) for name, amount in work.items())
     passes = num_columns if pack in ("bitmap", "sell") else 1  # matrix-vector kernels read it once a column
     return max(compute, passes * _read_ns(pack_bytes(pack, shape))) + around
+
+
+def break_even(corrections: Mapping[str, float], shape: LayerShape, num_columns: int, isa: str) -> float | None:
+    """Return the share of zeros from which on another pack is predicted to be faster than dense.
+
+    Parameters
+    ----------
+    corrections : mapping of str to float
+        For each pack, "dense" among them, what its predictions are multiplied by.
+    shape : LayerShape
+        Its number of nonzeros does not count.
+
+    Returns
+    -------
+    float or None
+        None if dense is as fast even when all is zero.
+    """
+    dense_ns = corrections["dense"] * predict_ns("dense", shape, num_columns, isa)
+    others = {pack: factor for pack, factor in corrections.items() if pack != "dense"}
+
+    def gains(num_nonzeros: int) -> bool:
+        sparse = replace(shape, num_nonzeros=num_nonzeros)
+        return any(factor * predict_ns(pack, sparse, num_columns, isa) < dense_ns for pack, factor in others.items())
+
+    if not gains(0):
+        return None
+    most, too_many = 0, shape.positions + 1
+    while too_many - most > 1:
+        middle = (most + too_many) // 2
+        most, too_many = (middle, too_many) if gains(middle) else (most, middle)
+    return 1 - most / shape.positions
 
 
 def _read_ns(num_bytes: float) -> float:

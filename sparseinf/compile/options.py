@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["check_options", "checked_batch"]
+__all__ = ["check_options", "checked_batch", "checked_seconds"]
 
 _FORMATS = ("auto", "dense", "csr")
 _TUNINGS = ("measure", "model", "off")
@@ -65,3 +66,21 @@ def checked_batch(batch: int | Iterable[int] | None) -> tuple[int, ...] | None:
     if not sizes or min(sizes) < 1 or max(sizes) >= 2**63:
         raise ValueError(f"batch must name numbers of rows of x, each from 1 to 2^63 - 1, but is {batch!r}")
     return sizes
+
+
+def checked_seconds(seconds: float) -> float:
+    """Return the time that `tune_seconds` names.
+
+    Raises
+    ------
+    TypeError
+        If it is no number.
+    ValueError
+        If it is negative, or not finite.
+    """
+    if isinstance(seconds, bool | str) or not hasattr(seconds, "__float__"):
+        raise TypeError(f"tune_seconds must be a number of seconds, but is {seconds!r}")
+    number = float(seconds)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"tune_seconds must be a number of seconds from 0 up, but is {seconds!r}; 0 measures nothing")
+    return number

@@ -1,36 +1,33 @@
-"""Chooses the form in which a layer runs each range of columns, and packs it.
+"""Plans: how a layer runs each range of columns.
 
 A layer has a plan for each of the ranges N = 1, N = 2 to 15 and N >= 16 (N: rows of x). The candidates of a range are
-the packs that can run it; the cost model predicts each, and the fastest packs are made: two at most, one where a
-second would gain little.
+the packs that can run it; the cost model predicts each, the best few may be measured, and the fastest packs are made:
+two at most, one where a second would gain little.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparseinf import runtime
+from sparseinf.compile.candidates import CANDIDATES, LayerPacks, candidates_of
+from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
 from sparseinf.compile.cost_model import LayerShape, predict_ns
-from sparseinf.formats import Csr, Dense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sparseinf.compile.choice import Source
+    from sparseinf.compile.tune import Tuner
     from sparseinf.formats import Format
 
-__all__ = ["RANGES", "Plan", "choose_plans", "format_of_pack", "range_of"]
+__all__ = ["RANGES", "Plan", "choose_plans", "range_of"]
 
 RANGES: tuple[tuple[int, int | None], ...] = ((1, 1), (2, 15), (16, None))
 """First and last number of columns of each range."""
 
 _TYPICAL_COLUMNS = ((1,), (4, 8), (16, 64, 256))
-_PACKS_OF_FORMAT = {"dense": ("dense",), "csr": ("csr", "bitmap", "sell")}
-_FORMAT_OF_PACK = {"dense": "dense", "csr": "csr", "bitmap": "csr", "sell": "csr"}
-
-# A second pack doubles a layer's memory: it must save this share of the time of the ranges asked for.
-_MIN_GAIN_OF_SECOND_PACK = 0.10
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,8 @@ class Plan:
     ----------
     first_columns, last_columns : int, int or None
         The range; None is without end.
+    pack : str
+        The candidate that runs.
     format : {"dense", "csr"}
     kernel : str
         The kernel's full name, its level at the end.
@@ -48,20 +47,30 @@ class Plan:
         The level that runs.
     nbytes : int
         Of the pack that the kernel reads.
-    predicted_ns : dict
-        For each candidate pack, the predicted nanoseconds of a call with `typical_columns` on one thread.
     typical_columns : int
-        What the prediction is for.
+        What the times are for.
+    predicted_ns : dict
+        For each candidate, the predicted nanoseconds of a call with `typical_columns` on one thread.
+    measured_ns : dict
+        The same as measured, for those candidates that were, with the layer's number of threads.
+    times_from : {"measurement", "like layer", "cache", "model"}
+        Whether this layer was measured, or one like it in the same load, or one in an earlier load, or none.
+    packs : tuple of str
+        All candidates that the layer has packs of.
     """
 
     first_columns: int
     last_columns: int | None
+    pack: str
     format: str
     kernel: str
     isa: str
     nbytes: int
-    predicted_ns: dict[str, float]
     typical_columns: int
+    predicted_ns: dict[str, float]
+    measured_ns: dict[str, float]
+    times_from: Source
+    packs: tuple[str, ...]
 
 
 def range_of(num_columns: int) -> int:
@@ -70,7 +79,7 @@ def range_of(num_columns: int) -> int:
 
 
 def choose_plans(
-    weight: Format, *, format: str, batch: Sequence[int] | None, isa: str, threads: int
+    weight: Format, *, format: str, batch: Sequence[int] | None, isa: str, threads: int, tuner: Tuner | None
 ) -> list[tuple[Plan, runtime.Pack]]:
     """Return one plan a range, each with the pack that it runs; ranges may share one.
 
@@ -83,78 +92,69 @@ def choose_plans(
     isa : str
         The level to compile for.
     threads : int
-        How many threads may pack.
+        How many threads may pack, and run what is measured.
+    tuner : Tuner, optional
+        Measures; None leaves the choice to the cost model.
     """
+    names = candidates_of(format)
+    wanted = _columns_of_ranges(batch)
     shape = LayerShape(*weight.shape, weight.num_nonzeros)
-    wanted: list[tuple[int, ...]] = [()] * len(RANGES)
+    packs = LayerPacks(weight, isa, threads)
+    times = LayerTimes(_predictions(names, shape, wanted, isa))
+    if tuner is not None:
+        tuner.measure(times, packs)
+    chosen = choose_packs(times, names, [columns for columns in wanted if columns])
+
+    unasked = LayerTimes(_predictions(names, shape, _TYPICAL_COLUMNS, isa))
+    runs = [
+        (fastest(times, chosen, columns), columns[-1], times)
+        if columns
+        else (fastest(unasked, chosen, typical), typical[-1], unasked)
+        for columns, typical in zip(wanted, _TYPICAL_COLUMNS, strict=True)
+    ]
+    held = tuple(dict.fromkeys(pack for pack, _, _ in runs))
+    packs.make_room(held)
+    return [
+        (_plan(bounds, held, pack, packs[pack], isa, at, known), packs[pack])
+        for bounds, (pack, at, known) in zip(RANGES, runs, strict=True)
+    ]
+
+
+def _columns_of_ranges(batch: Sequence[int] | None) -> list[tuple[int, ...]]:
     if batch is None:
-        wanted = list(_TYPICAL_COLUMNS)
-    for n in sorted(set(batch or ())):
+        return list(_TYPICAL_COLUMNS)
+    wanted: list[tuple[int, ...]] = [()] * len(RANGES)
+    for n in sorted(set(batch)):
         wanted[range_of(n)] += (n,)
-    names = [name for fmt, packs in _PACKS_OF_FORMAT.items() if format in ("auto", fmt) for name in packs]
-    chosen = _choose_packs(names, shape, wanted, isa)
-    packs = {name: _make_pack(name, weight, isa, threads) for name in chosen}
-
-    plans = []
-    for (first, last), columns in zip(RANGES, _columns_of_ranges(wanted), strict=True):
-        predicted = {name: _total_ns(name, shape, columns, isa) for name in names}
-        best = min(packs, key=predicted.__getitem__)
-        plan = Plan(
-            first_columns=first,
-            last_columns=last,
-            format=_FORMAT_OF_PACK[best],
-            kernel=f"{runtime.kernel_family(packs[best], first)}_{isa}",
-            isa=isa,
-            nbytes=packs[best].nbytes,
-            predicted_ns={name: predict_ns(name, shape, columns[-1], isa) for name in names},
-            typical_columns=columns[-1],
-        )
-        plans.append((plan, packs[best]))
-    return plans
+    return wanted
 
 
-def format_of_pack(pack: runtime.Pack, shape: tuple[int, int], source_dtype: str) -> Format:
-    """Return the weight that a pack was made from."""
-    if pack.kind == "dense":
-        return Dense.unchecked(pack.to_dense(), source_dtype=source_dtype)
-    row_offsets, columns, values = pack.to_csr()
-    return Csr.unchecked(shape, values, columns, row_offsets, source_dtype=source_dtype)
+def _predictions(
+    names: Sequence[str], shape: LayerShape, ranges: Sequence[Sequence[int]], isa: str
+) -> dict[int, dict[str, float]]:
+    return {n: {name: predict_ns(name, shape, n, isa) for name in names} for columns in ranges for n in columns}
 
 
-def _columns_of_ranges(wanted: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    return [columns or typical for columns, typical in zip(wanted, _TYPICAL_COLUMNS, strict=True)]
-
-
-def _choose_packs(names: list[str], shape: LayerShape, wanted: list[tuple[int, ...]], isa: str) -> tuple[str, ...]:
-    """Return the one or two packs that run the wanted ranges fastest, each range counting the same."""
-
-    def regret(packs: tuple[str, ...]) -> float:
-        return sum(
-            min(_total_ns(name, shape, columns, isa) for name in packs)
-            / max(min(_total_ns(name, shape, columns, isa) for name in names), 1e-9)
-            for columns in wanted
-            if columns
-        )
-
-    one = min(((name,) for name in names), key=regret)
-    two = min(itertools.combinations(names, 2), key=regret, default=one)
-    return two if regret(two) < (1 - _MIN_GAIN_OF_SECOND_PACK) * regret(one) else one
-
-
-def _total_ns(name: str, shape: LayerShape, columns: tuple[int, ...], isa: str) -> float:
-    return sum(predict_ns(name, shape, n, isa) / n for n in columns)
-
-
-def _make_pack(name: str, weight: Format, isa: str, threads: int) -> runtime.Pack:
-    if name == "dense":
-        values = weight.values if isinstance(weight, Dense) else weight.to_dense()
-        return runtime.pack_dense(values, threads)
-    csr = weight if isinstance(weight, Csr) else Csr.from_dense(weight.values)
-    arrays = (csr.row_offsets, csr.columns, csr.values, csr.shape[1])
-    if name == "bitmap":
-        return runtime.pack_bitmap(*arrays, threads)
-    if name == "sell":
-        return runtime.pack_sell(*arrays, threads)
-    # For wide panels, also where narrow ones were asked for: the larger K blocks that these could have make runs of
-    # equal trip counts rare. Zen 4, 4096x4096 at 90 % from memory, one column: 1454 us packed for 8, 964 us for 64.
-    return runtime.pack_csr(*arrays, isa, runtime.csr_panel_columns(isa), threads)
+def _plan(
+    bounds: tuple[int, int | None],
+    held: tuple[str, ...],
+    name: str,
+    pack: runtime.Pack,
+    isa: str,
+    at_columns: int,
+    times: LayerTimes,
+) -> Plan:
+    return Plan(
+        first_columns=bounds[0],
+        last_columns=bounds[1],
+        pack=name,
+        format=CANDIDATES[name].format,
+        kernel=f"{runtime.kernel_family(pack, bounds[0])}_{isa}",
+        isa=isa,
+        nbytes=pack.nbytes,
+        typical_columns=at_columns,
+        predicted_ns=dict(times.predicted_ns[at_columns]),
+        measured_ns=times.measured_ns.get(at_columns, {}),
+        times_from=times.sources.get(at_columns, "model"),
+        packs=held,
+    )

@@ -1,0 +1,158 @@
+"""Measures the candidates of layers while they are loaded, within a limit of time, and remembers what it measured."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparseinf import runtime
+from sparseinf.compile.cost_model import LayerShape, pack_bytes
+from sparseinf.compile.measurement_cache import MeasurementCache, cache_folder
+from sparseinf.compile.structure import structure_of
+from sparseinf.compile.turn_about import predicted_spending_ns, turn_about
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sparseinf.compile.candidates import LayerPacks
+    from sparseinf.compile.choice import LayerTimes
+    from sparseinf.compile.measurement_cache import Measurements
+
+__all__ = ["TUNE_SECONDS", "Tuner", "tuner_of_load"]
+
+TUNE_SECONDS = 10.0
+"""How long a load measures at most, unless it is told otherwise."""
+
+_PACKING_NS_A_BYTE = 2.0
+_MOST_ACTIVATION_BYTES = 256 << 20
+
+
+class Tuner:
+    """What the layers of one load share: the time to measure in, and what was measured.
+
+    Nothing is read from the cache, and no clock is looked at, before there is something to measure.
+
+    Parameters
+    ----------
+    seconds : float
+        How long all layers together may be measured.
+    num_layers : int
+        How many will ask; each gets its share of the time that those before it left.
+    timer : function
+        Returns nanoseconds; for tests.
+    """
+
+    def __init__(
+        self, seconds: float = TUNE_SECONDS, *, num_layers: int = 1, timer: Callable[[], int] = time.perf_counter_ns
+    ) -> None:
+        self.notes: list[str] = []
+        """What `explain` should say; complete when the load is."""
+        self._left_ns = seconds * 1e9
+        self._layers_left = num_layers
+        self._timer = timer
+        self._new: Measurements = {}
+
+    def keep(self) -> None:
+        """Write what was measured to the cache."""
+        problem = self._cache.add(self._new) if self._new and self._cache else None
+        if problem:
+            self._note(f"Measurements were not kept for the next load: {problem}.")
+
+    def skip_layer(self) -> None:
+        """Leave the share of a layer that will not come to the others."""
+        self._layers_left -= 1
+
+    def measure(self, times: LayerTimes, packs: LayerPacks) -> None:
+        """Complete times by measurements where more than one candidate may be the fastest."""
+        share_ns = self._left_ns / max(self._layers_left, 1)
+        self._layers_left -= 1
+        open_questions = {n: names for n in times.predicted_ns if len(names := times.contenders(n)) > 1}
+        if not open_questions:
+            return
+        layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.weight)}"
+        for num_columns, names in open_questions.items():
+            key = f"{layer}, columns {num_columns}"
+            source, known = self._known(key, names)
+            if not known and self._can_measure(times, packs, num_columns, names, share_ns):
+                begin_ns = self._timer()
+                measured = self._measured(packs, num_columns, names, share_ns)
+                # What other questions had measured of the same is still known.
+                known = self._new[key] = {**self._old.get(key, {}), **self._new.get(key, {}), **measured}
+                spent_ns = self._timer() - begin_ns
+                share_ns -= spent_ns
+                self._left_ns -= spent_ns
+                source = "measurement"
+            if known:
+                times.sources[num_columns] = source
+                times.measured_ns[num_columns] = {
+                    name: ns for name, ns in known.items() if name in times.predicted_ns[num_columns]
+                }
+
+    @cached_property
+    def _cache(self) -> MeasurementCache | None:
+        folder = cache_folder()
+        return None if folder is None else MeasurementCache(folder)
+
+    @cached_property
+    def _old(self) -> Measurements:
+        return self._cache.read() if self._cache else {}
+
+    def _known(self, key: str, names: Sequence[str]) -> tuple[str, dict[str, float]]:
+        for source, measured in (("like layer", self._new), ("cache", self._old)):
+            times = measured.get(key, {})
+            if all(name in times for name in names):
+                return source, times
+        return "model", {}
+
+    def _can_measure(
+        self, times: LayerTimes, packs: LayerPacks, num_columns: int, names: Sequence[str], share_ns: float
+    ) -> bool:
+        """Tell whether there is time and memory enough."""
+        rows, columns = packs.weight.shape
+        if 4 * num_columns * (rows + columns) > _MOST_ACTIVATION_BYTES:
+            self._note("Calls with very many columns were not measured: their x and y would take too much memory.")
+            return False
+        shape = LayerShape(rows, columns, packs.weight.num_nonzeros)
+        packing_ns = sum(_PACKING_NS_A_BYTE * pack_bytes(name, shape) for name in names if name not in packs)
+        calls_ns = sum(predicted_spending_ns(times.estimated(name, num_columns)) for name in names)
+        if packing_ns + calls_ns > share_ns:
+            self._note("Not everything could be measured within tune_seconds: the rest is the cost model's choice.")
+            return False
+        return True
+
+    def _measured(self, packs: LayerPacks, num_columns: int, names: Sequence[str], limit_ns: float) -> dict[str, float]:
+        begin_ns = self._timer()
+        packs.make_room(names)
+        rows, columns = packs.weight.shape
+        x = np.ones((num_columns, columns), np.float32)  # kernels take as long for any values
+        y = np.empty((num_columns, rows), np.float32)
+        calls = {name: partial(_layer(packs, name), x, y) for name in names}
+        return turn_about(calls, self._timer, limit_ns - (self._timer() - begin_ns))
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+@contextmanager
+def tuner_of_load(seconds: float, *, num_layers: int = 1) -> Iterator[Tuner]:
+    """Hand out what measures the layers of a load, and keep what it measured when they are done."""
+    tuner = Tuner(seconds, num_layers=num_layers)
+    yield tuner
+    tuner.keep()
+
+
+def _layer(packs: LayerPacks, name: str) -> runtime.Linear:
+    """Return a layer that runs on one pack, without bias and activation: they take the same in every form."""
+    return runtime.Linear(
+        *packs.weight.shape,
+        isa=packs.isa,
+        plans=[(1, packs[name])],
+        bias=None,
+        epilogue=runtime.Epilogue(),
+        num_threads=packs.threads,
+    )
