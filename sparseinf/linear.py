@@ -265,11 +265,10 @@ class SparseLinear:
     def explain(self) -> Report:
         """Say, a row for each range of columns, what runs and against which alternatives it was chosen."""
         facts = self._facts
-        shape = LayerShape(*facts.shape, facts.num_nonzeros)
-        rows = [{"layer": self._name or "-", **explain_plan(plan, shape)} for plan in self._plans]
+        rows = [{"layer": self._name or "-", **explain_plan(plan, facts.layer_shape)} for plan in self._plans]
         packs = "1 pack" if len(self._packs) == 1 else f"{len(self._packs)} packs"
         return Report(
-            f"{self._name or 'layer'}: {facts.num_nonzeros:,} nonzeros, {self.nbytes:,} bytes in {packs}, "
+            f"{self._name or 'layer'}: {facts.layer_shape.num_nonzeros:,} nonzeros, {self.nbytes:,} bytes in {packs}, "
             f"threads: {facts.threads}",
             explain_columns(candidates_of(self._options["format"])),
             rows,
@@ -356,7 +355,7 @@ class _Facts:
 
     def __init__(self, weight: Format, threads: int, batch: tuple[int, ...] | None, tuner_notes: Sequence[str]) -> None:
         self.shape = weight.shape
-        self.num_nonzeros = weight.num_nonzeros
+        self.layer_shape = LayerShape.of(weight)
         self.sparsity = weight.sparsity
         self.source_dtype = weight.source_dtype
         self.threads = threads

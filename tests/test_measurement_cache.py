@@ -69,6 +69,13 @@ class TestHits:
         assert loaded(machine.tuner()).plan(8).times_from == "measurement"
         assert len(list(folder.iterdir())) == 2
 
+    def test_another_build_of_the_same_version_starts_anew(self, folder, machine, monkeypatch):
+        loaded(machine.tuner())
+        monkeypatch.setattr(measurement_cache.runtime, "extension_build", lambda: "another")
+        assert loaded(machine.tuner()).plan(8).times_from == "measurement"
+        assert loaded(Tuner(timer=no_clock)).plan(8).times_from == "cache"
+        assert len(list(folder.iterdir())) == 1
+
     def test_a_load_writes_once_and_keeps_what_was_there(self, folder):
         cache = MeasurementCache(folder)
         assert cache.add({"a": {"csr": 1.0}, "b": {"csr": 2.0}}) is None

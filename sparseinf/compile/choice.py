@@ -7,9 +7,10 @@ measurements have one that is clearly faster.
 from __future__ import annotations
 
 import itertools
-import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ class LayerTimes:
     def _correction(self, num_columns: int) -> float:
         here = [num_columns] if num_columns in self.measured_ns else self.measured_ns
         ratios = [time / self.predicted_ns[n][name] for n in here for name, time in self.measured_ns[n].items()]
-        return statistics.median(ratios) if ratios else 1.0
+        return float(np.median(ratios)) if ratios else 1.0
 
 
 def choose_packs(times: LayerTimes, names: Sequence[str], ranges: Sequence[Sequence[int]]) -> tuple[str, ...]:

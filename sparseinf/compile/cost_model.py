@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sparseinf.formats import Format
+
 __all__ = ["CONSTANTS", "LayerShape", "LevelConstants", "break_even", "pack_bytes", "predict_ns", "terms"]
 
 
@@ -35,6 +37,11 @@ class LayerShape:
     out_features: int
     in_features: int
     num_nonzeros: int
+
+    @classmethod
+    def of(cls, weight: Format) -> LayerShape:
+        """Return what the model looks at of a weight."""
+        return cls(*weight.shape, weight.num_nonzeros)
 
     @property
     def positions(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sparseinf.compile.choice import MEASUREMENT_TOLERANCE
 from sparseinf.compile.cost_model import break_even
@@ -61,6 +62,8 @@ def _reason(plan: Plan) -> str:
         return f"{facts}: {plan.pack} wins by {_factor(factor)}"
     if factor > 1 / MEASUREMENT_TOLERANCE:
         return f"{facts}: as good as equal"
+    if not plan.is_asked_for:
+        return f"{facts}: no number of columns of this range was asked for"
     if other in plan.packs:
         return f"{facts}: {plan.pack} is better over the whole range"
     return f"{facts}: a pack for this range alone is not worth its memory"
@@ -71,7 +74,7 @@ def _break_even(plan: Plan, shape: LayerShape) -> float | None:
     if len(plan.predicted_ns) < 2 or "dense" not in plan.predicted_ns or not shape.positions:
         return None
     known = {name: ns / plan.predicted_ns[name] for name, ns in plan.measured_ns.items()}
-    typical = statistics.median(known.values()) if known else 1.0
+    typical = float(np.median(list(known.values()))) if known else 1.0
     corrections = {name: known.get(name, typical) for name in plan.predicted_ns}
     return break_even(corrections, shape, plan.typical_columns, plan.isa)
 

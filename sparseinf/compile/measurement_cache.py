@@ -7,10 +7,10 @@ leave a whole file; what the first one added since the second one read may then 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
+import zlib
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -63,9 +63,15 @@ class MeasurementCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._machine = {"sparseinf": __version__, "processor": str(runtime.cpu_info()["model"]), "schema": _SCHEMA}
-        digest = hashlib.sha256(json.dumps(self._machine, sort_keys=True).encode()).hexdigest()
-        self.path = folder / f"measurements-{digest[:16]}.json"
+        processor = str(runtime.cpu_info()["model"])
+        # A build that is not the one that measured starts anew; whoever changes kernels has many of one version.
+        self._machine = {
+            "schema": _SCHEMA,
+            "sparseinf": __version__,
+            "processor": processor,
+            "build": runtime.extension_build(),
+        }
+        self.path = folder / f"measurements-{__version__}-{zlib.crc32(processor.encode()):08x}.json"
 
     def read(self) -> Measurements:
         """Return what is there; nothing if the file is missing, damaged, or not ours."""

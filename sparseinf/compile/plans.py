@@ -57,6 +57,8 @@ class Plan:
         Whether this layer was measured, or one like it in the same load, or one in an earlier load, or none.
     packs : tuple of str
         All candidates that the layer has packs of.
+    is_asked_for : bool
+        Whether `batch` has a number of this range, so that it counted when packs were chosen.
     """
 
     first_columns: int
@@ -71,6 +73,7 @@ class Plan:
     measured_ns: dict[str, float]
     times_from: Source
     packs: tuple[str, ...]
+    is_asked_for: bool
 
 
 def range_of(num_columns: int) -> int:
@@ -97,27 +100,39 @@ def choose_plans(
         Measures; None leaves the choice to the cost model.
     """
     names = candidates_of(format)
-    wanted = _columns_of_ranges(batch)
-    shape = LayerShape(*weight.shape, weight.num_nonzeros)
+    asked = _columns_of_ranges(batch)
+    shown = [columns or typical for columns, typical in zip(asked, _TYPICAL_COLUMNS, strict=True)]
     packs = LayerPacks(weight, isa, threads)
-    times = LayerTimes(_predictions(names, shape, wanted, isa))
+    shape = LayerShape.of(weight)
+    times = LayerTimes(
+        {n: {name: predict_ns(name, shape, n, isa) for name in names} for columns in shown for n in columns}
+    )
     if tuner is not None:
-        tuner.measure(times, packs)
-    chosen = choose_packs(times, names, [columns for columns in wanted if columns])
+        tuner.measure(times, packs, [n for columns in asked for n in columns])
 
-    unasked = LayerTimes(_predictions(names, shape, _TYPICAL_COLUMNS, isa))
-    runs = [
-        (fastest(times, chosen, columns), columns[-1], times)
-        if columns
-        else (fastest(unasked, chosen, typical), typical[-1], unasked)
-        for columns, typical in zip(wanted, _TYPICAL_COLUMNS, strict=True)
-    ]
-    held = tuple(dict.fromkeys(pack for pack, _, _ in runs))
+    chosen = choose_packs(times, names, [columns for columns in asked if columns])
+    runs = [fastest(times, chosen, columns) for columns in shown]
+    held = tuple(dict.fromkeys(runs))
     packs.make_room(held)
-    return [
-        (_plan(bounds, held, pack, packs[pack], isa, at, known), packs[pack])
-        for bounds, (pack, at, known) in zip(RANGES, runs, strict=True)
-    ]
+    plans = []
+    for (first, last), name, columns in zip(RANGES, runs, shown, strict=True):
+        plan = Plan(
+            first_columns=first,
+            last_columns=last,
+            pack=name,
+            format=CANDIDATES[name].format,
+            kernel=f"{runtime.kernel_family(packs[name], first)}_{isa}",
+            isa=isa,
+            nbytes=packs[name].nbytes,
+            typical_columns=columns[-1],
+            predicted_ns=dict(times.predicted_ns[columns[-1]]),
+            measured_ns=times.measured_ns.get(columns[-1], {}),
+            times_from=times.sources.get(columns[-1], "model"),
+            packs=held,
+            is_asked_for=columns in asked,
+        )
+        plans.append((plan, packs[name]))
+    return plans
 
 
 def _columns_of_ranges(batch: Sequence[int] | None) -> list[tuple[int, ...]]:
@@ -127,34 +142,3 @@ def _columns_of_ranges(batch: Sequence[int] | None) -> list[tuple[int, ...]]:
     for n in sorted(set(batch)):
         wanted[range_of(n)] += (n,)
     return wanted
-
-
-def _predictions(
-    names: Sequence[str], shape: LayerShape, ranges: Sequence[Sequence[int]], isa: str
-) -> dict[int, dict[str, float]]:
-    return {n: {name: predict_ns(name, shape, n, isa) for name in names} for columns in ranges for n in columns}
-
-
-def _plan(
-    bounds: tuple[int, int | None],
-    held: tuple[str, ...],
-    name: str,
-    pack: runtime.Pack,
-    isa: str,
-    at_columns: int,
-    times: LayerTimes,
-) -> Plan:
-    return Plan(
-        first_columns=bounds[0],
-        last_columns=bounds[1],
-        pack=name,
-        format=CANDIDATES[name].format,
-        kernel=f"{runtime.kernel_family(pack, bounds[0])}_{isa}",
-        isa=isa,
-        nbytes=pack.nbytes,
-        typical_columns=at_columns,
-        predicted_ns=dict(times.predicted_ns[at_columns]),
-        measured_ns=times.measured_ns.get(at_columns, {}),
-        times_from=times.sources.get(at_columns, "model"),
-        packs=held,
-    )

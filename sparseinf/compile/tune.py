@@ -66,11 +66,11 @@ class Tuner:
         """Leave the share of a layer that will not come to the others."""
         self._layers_left -= 1
 
-    def measure(self, times: LayerTimes, packs: LayerPacks) -> None:
-        """Complete times by measurements where more than one candidate may be the fastest."""
+    def measure(self, times: LayerTimes, packs: LayerPacks, columns: Sequence[int]) -> None:
+        """Complete times by measurements where, at some numbers of columns, several candidates may be the fastest."""
         share_ns = self._left_ns / max(self._layers_left, 1)
         self._layers_left -= 1
-        open_questions = {n: names for n in times.predicted_ns if len(names := times.contenders(n)) > 1}
+        open_questions = {n: names for n in columns if len(names := times.contenders(n)) > 1}
         if not open_questions:
             return
         layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.weight)}"
@@ -116,7 +116,7 @@ class Tuner:
         if 4 * num_columns * (rows + columns) > _MOST_ACTIVATION_BYTES:
             self._note("Calls with very many columns were not measured: their x and y would take too much memory.")
             return False
-        shape = LayerShape(rows, columns, packs.weight.num_nonzeros)
+        shape = LayerShape.of(packs.weight)
         packing_ns = sum(_PACKING_NS_A_BYTE * pack_bytes(name, shape) for name in names if name not in packs)
         calls_ns = sum(predicted_spending_ns(times.estimated(name, num_columns)) for name in names)
         if packing_ns + calls_ns > share_ns:

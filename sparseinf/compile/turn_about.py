@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ def turn_about(
         spent_ns = timer() - begin_ns
         if spent_ns > limit_ns or (rounds >= _LEAST_ROUNDS and spent_ns > enough_ns):
             break
-    return {name: statistics.median(samples) for name, samples in samples_ns.items()}
+    return {name: float(np.median(samples)) for name, samples in samples_ns.items()}
 
 
 def predicted_spending_ns(call_ns: float) -> float:

@@ -5,7 +5,7 @@ The only room that touches the extension.
 
 from __future__ import annotations
 
-from sparseinf.runtime.extension import _core
+from sparseinf.runtime.extension import _core, extension_build
 from sparseinf.runtime.isa import available_isas, current_isa, use_isa
 from sparseinf.runtime.machine import cpu_info
 from sparseinf.runtime.threads import checked_threads, default_threads
@@ -34,6 +34,7 @@ __all__ = [
     "decode_columns",
     "default_threads",
     "encode_columns",
+    "extension_build",
     "kernel_family",
     "pack_bitmap",
     "pack_csr",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 try:
     from sparseinf.runtime import _core
 except ImportError as error:
@@ -12,4 +14,13 @@ except ImportError as error:
         "run `pip install .` in that folder and start Python from another one"
     ) from error
 
-__all__ = ["_core"]
+__all__ = ["_core", "extension_build"]
+
+
+def extension_build() -> str:
+    """Return a text that another build of the extension does not have: size and time of its file."""
+    try:
+        facts = Path(_core.__file__).stat()
+    except (OSError, TypeError):  # not a file of its own, as in a bundle
+        return "unknown"
+    return f"{facts.st_size} {facts.st_mtime_ns}"
