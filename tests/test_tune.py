@@ -13,7 +13,7 @@ from linear_reference import product, sparse_weight
 
 import sparseinf
 from sparseinf import SparseLinear, SparseWeights
-from sparseinf.compile import plans
+from sparseinf.compile import plans, tune
 from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
 from sparseinf.compile.cost_model import LayerShape, break_even, predict_ns
 from sparseinf.compile.structure import structure_of
@@ -78,12 +78,12 @@ class TestChoice:
 
 
 class TestModel:
-    @pytest.mark.parametrize("tune", ["model", "off"])
-    def test_touches_neither_clock_nor_cache(self, monkeypatch, tmp_path, tune):
+    @pytest.mark.parametrize("tuning", ["model", "off"])
+    def test_touches_neither_clock_nor_cache(self, monkeypatch, tmp_path, tuning):
         monkeypatch.setenv("SPARSEINF_CACHE", str(tmp_path / "cache"))
         FakeMachine(monkeypatch, {"dense": 100, "csr": 1})
         tuner = Tuner(timer=no_clock)
-        layer = compiled(tuner, tune=tune)
+        layer = compiled(tuner, tune=tuning)
         tuner.keep()
         assert layer.plan(8).pack == "dense"
         assert list(tmp_path.iterdir()) == []
@@ -146,6 +146,17 @@ class TestMeasuring:
         machine = FakeMachine(monkeypatch, {"dense": 1e-9, "csr": 1e-9}, {"dense": 1e-9, "csr": 1e-9, "bitmap": 1})
         layer = compiled(machine.tuner(), batch=10**9)
         assert not machine.calls
+        assert any("memory" in note for note in layer.explain().notes)
+
+    def test_candidates_that_do_not_fit_the_memory_are_not_measured(self, monkeypatch):
+        machine = FakeMachine(monkeypatch, MODEL_US)
+
+        def full(*_):
+            raise MemoryError
+
+        monkeypatch.setattr(tune, "_layer", full)
+        layer = compiled(machine.tuner())
+        assert (layer.plan(8).pack, layer.plan(8).times_from) == ("dense", "model")
         assert any("memory" in note for note in layer.explain().notes)
 
 
@@ -246,7 +257,7 @@ class TestStructure:
 class TestExplain:
     def test_columns_do_not_depend_on_what_was_measured(self):
         weight = sparse_weight((64, 64), 0.5)
-        reports = [sparseinf.load(weight, tune=tune).explain() for tune in ("measure", "model")]
+        reports = [sparseinf.load(weight, tune=tuning).explain() for tuning in ("measure", "model")]
         assert reports[0].columns == reports[1].columns
         assert {"csr_us", "csr_measured_us", "dense_measured_us", "times_from", "reason"} <= set(reports[0].columns)
         assert all(row["csr_measured_us"] is None for row in reports[1])

@@ -68,7 +68,7 @@ class Tuner:
 
     def measure(self, times: LayerTimes, packs: LayerPacks, columns: Sequence[int]) -> None:
         """Complete times by measurements where, at some numbers of columns, several candidates may be the fastest."""
-        share_ns = self._left_ns / max(self._layers_left, 1)
+        kept_for_others_ns = self._left_ns * (1 - 1 / max(self._layers_left, 1))
         self._layers_left -= 1
         open_questions = {n: names for n in columns if len(names := times.contenders(n)) > 1}
         if not open_questions:
@@ -77,15 +77,9 @@ class Tuner:
         for num_columns, names in open_questions.items():
             key = f"{layer}, columns {num_columns}"
             source, known = self._known(key, names)
+            share_ns = self._left_ns - kept_for_others_ns
             if not known and self._can_measure(times, packs, num_columns, names, share_ns):
-                begin_ns = self._timer()
-                measured = self._measured(packs, num_columns, names, share_ns)
-                # What other questions had measured of the same is still known.
-                known = self._new[key] = {**self._old.get(key, {}), **self._new.get(key, {}), **measured}
-                spent_ns = self._timer() - begin_ns
-                share_ns -= spent_ns
-                self._left_ns -= spent_ns
-                source = "measurement"
+                source, known = "measurement", self._measured(key, packs, num_columns, names, share_ns)
             if known:
                 times.sources[num_columns] = source
                 times.measured_ns[num_columns] = {
@@ -124,14 +118,26 @@ class Tuner:
             return False
         return True
 
-    def _measured(self, packs: LayerPacks, num_columns: int, names: Sequence[str], limit_ns: float) -> dict[str, float]:
+    def _measured(
+        self, key: str, packs: LayerPacks, num_columns: int, names: Sequence[str], share_ns: float
+    ) -> dict[str, float]:
+        """Measure, pay for it, remember it; packs that do not fit the memory are the end of it, not of the load."""
         begin_ns = self._timer()
-        packs.make_room(names)
-        rows, columns = packs.weight.shape
-        x = np.ones((num_columns, columns), np.float32)  # kernels take as long for any values
-        y = np.empty((num_columns, rows), np.float32)
-        calls = {name: partial(_layer(packs, name), x, y) for name in names}
-        return turn_about(calls, self._timer, limit_ns - (self._timer() - begin_ns))
+        try:
+            packs.make_room(names)
+            rows, columns = packs.weight.shape
+            x = np.ones((num_columns, columns), np.float32)  # kernels take as long for any values
+            y = np.empty((num_columns, rows), np.float32)
+            calls = {name: partial(_layer(packs, name), x, y) for name in names}
+            measured = turn_about(calls, self._timer, share_ns - (self._timer() - begin_ns))
+        except MemoryError:
+            self._note("Not everything could be measured in the memory that there is.")
+            return {}
+        finally:
+            self._left_ns -= self._timer() - begin_ns
+        # What other questions had measured of the same is still known.
+        self._new[key] = {**self._old.get(key, {}), **self._new.get(key, {}), **measured}
+        return self._new[key]
 
     def _note(self, note: str) -> None:
         if note not in self.notes:
