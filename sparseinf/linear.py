@@ -366,7 +366,10 @@ class _Facts:
 def _measured_note(plans: Sequence[Plan], threads: int) -> str:
     if not any(plan.measured_ns for plan in plans):
         return ""
-    return f"Measured times are of calls in a row with threads: {threads}, without bias and activation."
+    return (
+        f"Measured times are with threads: {threads}, without bias and activation; of calls in a row, but with weights "
+        "from memory where the layers of a load exceed the last cache."
+    )
 
 
 def _compile_again(record: LinearRecord, threads: int, name: str) -> SparseLinear:

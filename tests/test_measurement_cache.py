@@ -59,6 +59,13 @@ class TestHits:
         assert folder.is_dir()
         assert layer.plan(8).times_from == ("cache" if is_same else "measurement")
 
+    def test_from_the_caches_and_from_memory_are_two_things(self, folder, machine):
+        loaded(machine.tuner())
+        for expected in ("measurement", "cache"):
+            assert loaded(machine.tuner(1e9, num_layers=10**6)).plan(8).times_from == expected
+        assert loaded(Tuner(timer=no_clock)).plan(8).times_from == "cache"
+        assert len(list(folder.iterdir())) == 1
+
     @pytest.mark.parametrize("changed", ["sparseinf", "processor"])
     def test_other_versions_and_processors_have_files_of_their_own(self, folder, machine, monkeypatch, changed):
         loaded(machine.tuner())

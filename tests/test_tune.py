@@ -18,7 +18,7 @@ from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
 from sparseinf.compile.cost_model import LayerShape, break_even, predict_ns
 from sparseinf.compile.structure import structure_of
 from sparseinf.compile.tune import Tuner
-from sparseinf.compile.turn_about import turn_about
+from sparseinf.compile.turn_about import CacheSweep, turn_about
 from sparseinf.formats import Csr, Dense
 from sparseinf.io import read
 
@@ -123,6 +123,30 @@ class TestMeasuring:
 
         assert turn_about({"a": call, "b": call}, lambda: now_ns[0], 1.0) == {"a": 1e7, "b": 1e7}
         assert now_ns[0] == 60_000_000  # two calls each to warm up, and a round
+
+    @pytest.mark.parametrize(("call_us", "sweeps"), [(10, 10), (1000, 0)])
+    def test_with_a_sweep_every_short_call_finds_empty_caches(self, call_us, sweeps):
+        now_ns = [0]
+        events = []
+
+        def call():
+            events.append("call")
+            now_ns[0] += 1000 * call_us
+
+        measured = turn_about({"a": call, "b": call}, lambda: now_ns[0], 1e12, lambda: events.append("sweep"))
+        assert measured == {"a": 1000 * call_us, "b": 1000 * call_us}
+        assert events == ["call"] * 4 + (["sweep", "call"] * 10 if sweeps else ["call"] * 10)
+
+    def test_only_layers_of_a_large_network_are_measured_from_memory(self, monkeypatch):
+        sweeps = []
+        monkeypatch.setattr(CacheSweep, "__init__", lambda sweep, _: setattr(sweep, "predicted_ns", 1e6))
+        monkeypatch.setattr(CacheSweep, "__call__", lambda _: sweeps.append(1))
+        machine = FakeMachine(monkeypatch, {"dense": 100, "csr": 60})
+        compiled(machine.tuner(1e9, num_layers=1))
+        compiled(machine.tuner(1e9, num_layers=100))
+        assert not sweeps
+        compiled(machine.tuner(1e9, num_layers=10**6))
+        assert len(sweeps) == 2 * 5
 
     def test_real_layers_are_measured_and_right(self):
         weight = sparse_weight((64, 64), 0.5)

@@ -1,4 +1,11 @@
-"""Measures the candidates of layers while they are loaded, within a limit of time, and remembers what it measured."""
+"""Measures the candidates of layers while they are loaded, within a limit of time, and remembers what it measured.
+
+A layer on its own is called in a row: its weights come from the caches if they fit, and from memory if they do not. The
+layers of a network run one after the other: if together they cannot fit the last cache, every call finds its weights in
+memory, and so does every timed one. It matters for few columns, where a call is hardly more than reading the weights.
+Zen 4, 2026-11-20, one column through the 72 layers of a BERT-base at 80 %, best of 15: chosen by calls in a row, which
+is mostly dense, 10.5 ms; chosen from memory, bitmaps, 5.4 ms. In a row dense is 10 % faster.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparseinf import runtime
+from sparseinf.compile.candidates import CANDIDATES
 from sparseinf.compile.cost_model import LayerShape, pack_bytes
 from sparseinf.compile.measurement_cache import MeasurementCache, cache_folder
 from sparseinf.compile.structure import structure_of
-from sparseinf.compile.turn_about import predicted_spending_ns, turn_about
+from sparseinf.compile.turn_about import CacheSweep, predicted_spending_ns, turn_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +37,8 @@ TUNE_SECONDS = 10.0
 
 _PACKING_NS_A_BYTE = 2.0
 _MOST_ACTIVATION_BYTES = 256 << 20
+_USUAL_LAST_CACHE_BYTES = 32 << 20
+_MOST_SWEPT_BYTES = 128 << 20
 
 
 class Tuner:
@@ -52,6 +62,7 @@ class Tuner:
         self.notes: list[str] = []
         """What `explain` should say; complete when the load is."""
         self._left_ns = seconds * 1e9
+        self._num_layers = num_layers
         self._layers_left = num_layers
         self._timer = timer
         self._new: Measurements = {}
@@ -74,12 +85,18 @@ class Tuner:
         if not open_questions:
             return
         layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.weight)}"
+        sweep = self._sweep if self._is_from_memory(packs) else None
+        if sweep:
+            layer += ", from memory"
         for num_columns, names in open_questions.items():
             key = f"{layer}, columns {num_columns}"
             source, known = self._known(key, names)
             share_ns = self._left_ns - kept_for_others_ns
-            if not known and self._can_measure(times, packs, num_columns, names, share_ns):
-                source, known = "measurement", self._measured(key, packs, num_columns, names, share_ns)
+            if not known:
+                calls_ns = sum(predicted_spending_ns(times.estimated(name, num_columns), sweep) for name in names)
+                if self._can_measure(packs, num_columns, names, share_ns - calls_ns):
+                    known = self._measured(key, packs, num_columns, names, share_ns, sweep)
+                    source = "measurement"
             if known:
                 times.sources[num_columns] = source
                 times.measured_ns[num_columns] = {
@@ -102,9 +119,22 @@ class Tuner:
                 return source, times
         return "model", {}
 
-    def _can_measure(
-        self, times: LayerTimes, packs: LayerPacks, num_columns: int, names: Sequence[str], share_ns: float
-    ) -> bool:
+    @cached_property
+    def _last_cache_bytes(self) -> int:
+        return runtime.cpu_info()["caches"]["l3_bytes"] or _USUAL_LAST_CACHE_BYTES
+
+    @cached_property
+    def _sweep(self) -> CacheSweep | None:
+        is_affordable = self._last_cache_bytes <= _MOST_SWEPT_BYTES
+        return CacheSweep(self._last_cache_bytes) if is_affordable else None
+
+    def _is_from_memory(self, packs: LayerPacks) -> bool:
+        """Tell whether as many layers as there are, all like this one, are more than the last cache holds."""
+        shape = LayerShape.of(packs.weight)
+        smallest = min(pack_bytes(name, shape) for name in CANDIDATES)
+        return self._num_layers > 1 and self._num_layers * smallest > self._last_cache_bytes
+
+    def _can_measure(self, packs: LayerPacks, num_columns: int, names: Sequence[str], packing_limit_ns: float) -> bool:
         """Tell whether there is time and memory enough."""
         rows, columns = packs.weight.shape
         if 4 * num_columns * (rows + columns) > _MOST_ACTIVATION_BYTES:
@@ -112,14 +142,19 @@ class Tuner:
             return False
         shape = LayerShape.of(packs.weight)
         packing_ns = sum(_PACKING_NS_A_BYTE * pack_bytes(name, shape) for name in names if name not in packs)
-        calls_ns = sum(predicted_spending_ns(times.estimated(name, num_columns)) for name in names)
-        if packing_ns + calls_ns > share_ns:
+        if packing_ns > packing_limit_ns:
             self._note("Not everything could be measured within tune_seconds: the rest is the cost model's choice.")
             return False
         return True
 
     def _measured(
-        self, key: str, packs: LayerPacks, num_columns: int, names: Sequence[str], share_ns: float
+        self,
+        key: str,
+        packs: LayerPacks,
+        num_columns: int,
+        names: Sequence[str],
+        share_ns: float,
+        sweep: CacheSweep | None,
     ) -> dict[str, float]:
         """Measure, pay for it, remember it; packs that do not fit the memory are the end of it, not of the load."""
         begin_ns = self._timer()
@@ -129,7 +164,7 @@ class Tuner:
             x = np.ones((num_columns, columns), np.float32)  # kernels take as long for any values
             y = np.empty((num_columns, rows), np.float32)
             calls = {name: partial(_layer(packs, name), x, y) for name in names}
-            measured = turn_about(calls, self._timer, share_ns - (self._timer() - begin_ns))
+            measured = turn_about(calls, self._timer, share_ns - (self._timer() - begin_ns), sweep)
         except MemoryError:
             self._note("Not everything could be measured in the memory that there is.")
             return {}

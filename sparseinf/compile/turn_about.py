@@ -12,23 +12,43 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["predicted_spending_ns", "turn_about"]
+__all__ = ["CacheSweep", "predicted_spending_ns", "turn_about"]
 
 _MILLISECOND_NS = 1_000_000
 _NS_A_CALLER = 4 * _MILLISECOND_NS  # and at least `_LEAST_ROUNDS`
 _LEAST_ROUNDS, _MOST_ROUNDS = 3, 15
+_ROUNDS_WITH_SWEEPS = 5
 _SHORTEST_SAMPLE_NS = 20_000  # shorter ones are mostly the clock
 
 
+class CacheSweep:
+    """Reads so much memory that nothing else is left in the caches.
+
+    Parameters
+    ----------
+    num_bytes : int
+        Of the last cache; as much again is read, because caches do not forget in order.
+    """
+
+    def __init__(self, num_bytes: int) -> None:
+        self.predicted_ns = 2 * num_bytes / 8  # summing reads 8 GB/s at the least
+        self._memory = np.ones(2 * num_bytes // 4, np.float32)
+
+    def __call__(self) -> None:
+        """Read it."""
+        self._memory.sum()
+
+
 def turn_about(
-    calls: Mapping[str, Callable[[], object]], timer: Callable[[], int], limit_ns: float
+    calls: Mapping[str, Callable[[], object]],
+    timer: Callable[[], int],
+    limit_ns: float,
+    sweep: Callable[[], object] | None = None,
 ) -> dict[str, float]:
     """Return the median nanoseconds of each call.
 
-    A turn is a call that is not timed, because the contender before has just filled the caches, and a timed one. In a
-    loop of calls weights smaller than a cache come from it, as in a network that fits; larger ones come from memory,
-    as they do in a network that does not. What a layer in the middle of a large network would find in the caches, it
-    alone cannot know.
+    A turn is something to begin alike with, and a timed call. Without a sweep, that is a call which is not timed: the
+    contender before has just filled the caches.
 
     Parameters
     ----------
@@ -37,30 +57,34 @@ def turn_about(
         Returns nanoseconds.
     limit_ns : float
         After so long the round is finished, and what is there has to do.
+    sweep : function, optional
+        Empties the caches.
     """
     begin_ns = timer()
     once_ns = {}
     for name, call in calls.items():
         call()
         once_ns[name] = _sample_ns(call, 1, timer)
-    loops = {name: 1 + int(_SHORTEST_SAMPLE_NS / max(once_ns[name], 1.0)) for name in calls}
+    loops = {name: 1 if sweep else 1 + int(_SHORTEST_SAMPLE_NS / max(once_ns[name], 1.0)) for name in calls}
     samples_ns: dict[str, list[float]] = {name: [] for name in calls}
     enough_ns = _NS_A_CALLER * len(calls)
-    for rounds in range(1, _MOST_ROUNDS + 1):
+    for rounds in range(1, (_ROUNDS_WITH_SWEEPS if sweep else _MOST_ROUNDS) + 1):
         for name in _rotated(list(calls), rounds):
             if once_ns[name] < _MILLISECOND_NS:  # longer ones fetch what they need many times over
-                calls[name]()
+                (sweep or calls[name])()
             samples_ns[name].append(_sample_ns(calls[name], loops[name], timer))
         spent_ns = timer() - begin_ns
-        if spent_ns > limit_ns or (rounds >= _LEAST_ROUNDS and spent_ns > enough_ns):
+        if spent_ns > limit_ns or (not sweep and rounds >= _LEAST_ROUNDS and spent_ns > enough_ns):
             break
     return {name: float(np.median(samples)) for name, samples in samples_ns.items()}
 
 
-def predicted_spending_ns(call_ns: float) -> float:
+def predicted_spending_ns(call_ns: float, sweep: CacheSweep | None = None) -> float:
     """Return about how long `turn_about` will spend on a call that takes so long."""
-    all_rounds_ns = _MOST_ROUNDS * (_SHORTEST_SAMPLE_NS + 2 * call_ns)
     last_round_and_warming_up_ns = 4 * call_ns
+    if sweep:
+        return _ROUNDS_WITH_SWEEPS * (sweep.predicted_ns + call_ns) + last_round_and_warming_up_ns
+    all_rounds_ns = _MOST_ROUNDS * (_SHORTEST_SAMPLE_NS + 2 * call_ns)
     return max(min(_NS_A_CALLER, all_rounds_ns) + last_round_and_warming_up_ns, (2 + _LEAST_ROUNDS) * call_ns)
 
 
