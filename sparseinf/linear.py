@@ -107,11 +107,9 @@ class SparseLinear:
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
-        # Packs are made of every value or of the nonzeros, whatever the weight came as.
-        packed_from = weight if isinstance(weight, Dense) else weight.to_csr()
         with tuner_of_load(seconds) if tuner is None else nullcontext(tuner) as layer_tuner:
             plans = choose_plans(
-                packed_from,
+                weight,
                 format=format,
                 batch=batch_sizes,
                 isa=isa,

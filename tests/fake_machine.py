@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from sparseinf.compile import plans, tune
+from sparseinf.compile import candidates, plans, tune
 
 MODEL_US = {"dense": 100, "csr": 110, "bitmap": 900}
 
 
 class FakeMachine:
-    """Predicts `model_us` for a column, and takes `really_us`; only calls take time.
+    """Predicts `model_us` for a column, and takes `really_us`; only calls take time. It has no other packs.
 
     Parameters
     ----------
@@ -27,6 +27,9 @@ class FakeMachine:
         self.really_us = really_us
         predicted_us = model_us or MODEL_US
         monkeypatch.setattr(plans, "predict_ns", lambda name, _shape, n, _isa: 1000 * predicted_us[name] * n)
+        known = {name: candidates.CANDIDATES[name] for name in MODEL_US}
+        for module in (candidates, plans, tune):
+            monkeypatch.setattr(module, "CANDIDATES", known)
         monkeypatch.setattr(tune, "_layer", lambda _packs, name: partial(self._call, name))
 
     def clock(self):

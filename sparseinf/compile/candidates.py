@@ -31,7 +31,7 @@ class LayerPacks:
 
     Parameters
     ----------
-    weight : Dense or Csr
+    weight : Format
     isa : str
         The level to compile for.
     threads : int
@@ -62,6 +62,11 @@ class LayerPacks:
                 del self._packs[name]
 
     @property
+    def plain(self) -> Csr | Dense:
+        """The weight as it came, or without its zeros where it came in blocks or in n:m."""
+        return self.weight if isinstance(self.weight, Dense) else self.csr
+
+    @property
     def dense_values(self) -> NDArray[np.float32]:
         """The weight with its zeros."""
         return self.weight.values if isinstance(self.weight, Dense) else self.weight.to_dense()
@@ -69,7 +74,7 @@ class LayerPacks:
     @cached_property
     def csr(self) -> Csr:
         """The weight without its zeros; several packs are made from it."""
-        return self.weight if isinstance(self.weight, Csr) else Csr.from_dense(self.weight.values)
+        return self.weight.to_csr()
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,16 @@ def _make_bitmap(packs: LayerPacks) -> runtime.Pack:
     return runtime.pack_bitmap(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
 
 
+def _make_sell(packs: LayerPacks) -> runtime.Pack:
+    csr = packs.csr
+    return runtime.pack_sell(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
+
+
 CANDIDATES: dict[str, Candidate] = {
     "dense": Candidate("dense", _make_dense),
     "csr": Candidate("csr", _make_csr),
     "bitmap": Candidate("csr", _make_bitmap),
+    "sell": Candidate("csr", _make_sell),
 }
 """By the names that the runtime and the cost model have for the packs; the first of equals is taken."""
 

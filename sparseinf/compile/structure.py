@@ -16,7 +16,7 @@ from sparseinf.formats import Dense
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sparseinf.formats import Format
+    from sparseinf.formats import Csr
 
 __all__ = ["structure_of"]
 
@@ -26,7 +26,7 @@ _ROWS_TOGETHER = 4
 _SAMPLED_POSITIONS = 1 << 17
 
 
-def structure_of(weight: Format) -> str:
+def structure_of(weight: Csr | Dense) -> str:
     """Return shape, density, spread of row lengths, and how much nonzeros stand together in columns and rows.
 
     Looks at about a hundred thousand positions at most.
@@ -56,7 +56,7 @@ def _shares_together(mask: NDArray[np.bool_]) -> tuple[float, float]:
     return below - by_chance, beside - by_chance
 
 
-def _sampled_rows(weight: Format) -> NDArray[np.bool_]:
+def _sampled_rows(weight: Csr | Dense) -> NDArray[np.bool_]:
     """Where the nonzeros are in a few bands of rows, spread evenly; missing rows of a small weight are empty."""
     rows, columns = weight.shape
     num_bands = max(1, min(rows // _ROWS_TOGETHER, _SAMPLED_POSITIONS // (_ROWS_TOGETHER * columns)))

@@ -84,7 +84,7 @@ class Tuner:
         open_questions = {n: names for n in columns if len(names := times.contenders(n)) > 1}
         if not open_questions:
             return
-        layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.weight)}"
+        layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.plain)}"
         sweep = self._sweep if self._is_from_memory(packs) else None
         if sweep:
             layer += ", from memory"
