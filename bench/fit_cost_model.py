@@ -24,7 +24,7 @@ from sparseinf.formats import Csr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKS = ("dense", "csr", "bitmap", "sell")
+PACKS = ("dense", "csr", "bitmap", "sell", "block4x1")
 SHAPES = ((256, 256), (768, 768), (1024, 2048), (3072, 768))
 SPARSITIES = (0.3, 0.5, 0.7, 0.9, 0.97)
 COLUMNS = (1, 2, 8, 16, 24, 64, 130)
@@ -47,7 +47,9 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
     for rows, columns in SHAPES:
         for sparsity in SPARSITIES if pack_name != "dense" else (0.0,):
             weight = generator.standard_normal((rows, columns)).astype(np.float32)
-            weight[generator.random(weight.shape) < sparsity] = 0
+            block_rows = 4 if pack_name == "block4x1" else 1
+            is_zero = generator.random((rows // block_rows, columns)) < sparsity
+            weight[np.repeat(is_zero, block_rows, axis=0)] = 0
             csr = Csr.from_dense(weight)
             arrays = (csr.row_offsets, csr.columns, csr.values, columns)
             if pack_name == "dense":
@@ -55,7 +57,8 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
             elif pack_name == "csr":
                 pack = runtime.pack_csr(*arrays, isa, runtime.csr_panel_columns(isa), 1)
             else:
-                pack = {"bitmap": runtime.pack_bitmap, "sell": runtime.pack_sell}[pack_name](*arrays, 1)
+                make = {"bitmap": runtime.pack_bitmap, "sell": runtime.pack_sell, "block4x1": runtime.pack_block}
+                pack = make[pack_name](*arrays, 1)
             layer = runtime.Linear(
                 rows,
                 columns,
@@ -65,9 +68,9 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
                 epilogue=runtime.Epilogue(),
                 num_threads=1,
             )
-            for number in COLUMNS if pack_name in ("dense", "csr") else (1,):
+            for number in COLUMNS if pack_name in ("dense", "csr", "block4x1") else (1,):
                 x = generator.standard_normal((number, columns)).astype(np.float32)
-                yield LayerShape(rows, columns, csr.num_nonzeros), number, median_ns(layer, x)
+                yield LayerShape(rows, columns, csr.num_nonzeros, 1.0), number, median_ns(layer, x)
 
 
 def fit(isa: str) -> LevelConstants:

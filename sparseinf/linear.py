@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
-from sparseinf.compile.candidates import candidates_of, format_of_pack
+from sparseinf.compile.candidates import plain_weight_of_pack
 from sparseinf.compile.cost_model import LayerShape
 from sparseinf.compile.explanation import explain_columns, explain_plan
-from sparseinf.compile.options import check_options, checked_batch, checked_seconds
+from sparseinf.compile.options import check_options, checked_batch, checked_patterns, checked_seconds
+from sparseinf.compile.pattern import plain_weight
 from sparseinf.compile.plans import choose_plans, range_of
 from sparseinf.compile.tune import TUNE_SECONDS, tuner_of_load
 from sparseinf.errors import CorruptFileError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sparseinf.compile.activation import Activation
+    from sparseinf.compile.pattern import Pattern
     from sparseinf.compile.plans import Plan
     from sparseinf.compile.tune import Tuner
     from sparseinf.formats import Format
@@ -41,8 +43,8 @@ class SparseLinear:
 
     Calls may come from several threads at once. For one layer the result has the same bits in every run and for any
     number of threads; each row of x affects only its own row of y. In the csr format values of x at pruned positions
-    are never used, so that NaN or infinity there does not spread; the dense format multiplies them by zero, as NumPy
-    does.
+    are never used, so that NaN or infinity there does not spread; the dense format, and the block format inside its
+    blocks, multiply them by zero, as NumPy does.
 
     Notes
     -----
@@ -101,15 +103,18 @@ class SparseLinear:
         Layers of one load have its `tuner` in common, which goes before `tune_seconds`.
         """
         check_options(precision=precision, format=format, tune=tune, calibration=calibration, **format_options)
+        patterns = checked_patterns(**format_options)
         seconds = checked_seconds(tune_seconds)
         batch_sizes = checked_batch(batch)
         epilogue = make_epilogue(activation)
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
+        plain, pattern = plain_weight(weight, format, **patterns)
         with tuner_of_load(seconds) if tuner is None else nullcontext(tuner) as layer_tuner:
             plans = choose_plans(
-                weight,
+                plain,
+                pattern,
                 format=format,
                 batch=batch_sizes,
                 isa=isa,
@@ -127,10 +132,10 @@ class SparseLinear:
         return cls(
             native=native,
             plans=plans,
-            facts=_Facts(weight, num_threads, batch_sizes, layer_tuner.notes),
+            facts=_Facts(weight, pattern.if_used_by(plans[0][0].packs), num_threads, batch_sizes, layer_tuner.notes),
             bias=bias,
             activation=activation,
-            options={"format": format, "batch": batch_sizes, "precision": precision, "tune": tune},
+            options={"format": format, "batch": batch_sizes, "precision": precision, "tune": tune, **patterns},
             name=name,
         )
 
@@ -147,12 +152,15 @@ class SparseLinear:
             _check_record(record)
         except (TypeError, ValueError) as error:
             raise CorruptFileError(f"layer {name!r} was never saved like this: {error}") from None
+        saved = dict(record.options)
+        if "format" in options:  # another format has no use for the saved one's pattern
+            saved = {option: value for option, value in saved.items() if option not in ("block", "nm")}
         return cls.from_format(
             record.weight,
             bias=record.bias,
             activation=record.activation,
             name=name,
-            **{**record.options, **options},
+            **{**saved, **options},
         )
 
     def __call__(
@@ -225,7 +233,8 @@ class SparseLinear:
     @property
     def weight(self) -> Format:
         """The weight, made again from what the layer runs on: every call makes a new one."""
-        return format_of_pack(self._packs[0], self._facts.shape, self._facts.source_dtype)
+        facts = self._facts
+        return facts.pattern.restored(plain_weight_of_pack(self._packs[0], facts.shape, facts.source_dtype))
 
     @property
     def format(self) -> str:
@@ -268,7 +277,7 @@ class SparseLinear:
         return Report(
             f"{self._name or 'layer'}: {facts.layer_shape.num_nonzeros:,} nonzeros, {self.nbytes:,} bytes in {packs}, "
             f"threads: {facts.threads}",
-            explain_columns(candidates_of(self._options["format"])),
+            explain_columns(list(self._plans[0].predicted_ns)),
             rows,
             notes=self._notes(),
         )
@@ -341,6 +350,9 @@ class SparseLinear:
         ]
         if self._options["format"] != "auto":
             notes.append(f"{name} format {self._options['format']!r} was asked for.")
+        if self._facts.pattern.format != "csr":
+            found = ", found at load" if self._facts.pattern.is_found else ""
+            notes.append(f"{name} weight was pruned in a pattern{found}: {self._facts.pattern}.")
         if self._facts.batch is not None:
             notes.append(f"{name} packs were chosen for batch {', '.join(map(str, self._facts.batch))}.")
         if self._facts.source_dtype != "float32":
@@ -351,9 +363,17 @@ class SparseLinear:
 class _Facts:
     """What a layer remembers of its weight, which itself is gone."""
 
-    def __init__(self, weight: Format, threads: int, batch: tuple[int, ...] | None, tuner_notes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        weight: Format,
+        pattern: Pattern,
+        threads: int,
+        batch: tuple[int, ...] | None,
+        tuner_notes: Sequence[str],
+    ) -> None:
         self.shape = weight.shape
-        self.layer_shape = LayerShape.of(weight)
+        self.pattern = pattern
+        self.layer_shape = LayerShape.of(weight, pattern.strip_fill)
         self.sparsity = weight.sparsity
         self.source_dtype = weight.source_dtype
         self.threads = threads

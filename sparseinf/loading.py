@@ -63,8 +63,10 @@ def load(
         For a single weight: "relu", "relu6", ("clip", low, high), "gelu", "gelu_tanh", "silu", "hardswish",
         "hardsigmoid", "sigmoid", "tanh" or ("leaky_relu", slope).
     precision : {"float32"}
-    format : {"auto", "dense", "csr"}
-        "auto" takes for each range of columns what is fastest; dense is always among the candidates.
+    format : {"auto", "dense", "csr", "block", "nm"}
+        "auto" takes for each range of columns what is fastest; dense is always among the candidates. Blocks and n:m
+        patterns that the weight was pruned in are found. "block" needs `block=(rows, cols)`, "nm" needs `nm=(n, m)`:
+        at most n nonzeros in each group of m neighbours along in_features.
     batch : int, iterable of int, or None
         Numbers of rows of x to be good at; None is all of them. Every number works in any case.
     threads : int, optional
@@ -99,13 +101,15 @@ def load(
     Examples
     --------
     >>> import numpy as np, sparseinf
-    >>> weight = np.zeros((256, 512), np.float32)
-    >>> weight[:, ::20] = 1.0
+    >>> weight = np.random.default_rng(0).standard_normal((256, 512), np.float32)
+    >>> weight[abs(weight) < 1.6] = 0
     >>> layer = sparseinf.load(weight, activation="relu")
     >>> layer(np.ones((3, 512), np.float32)).shape
     (3, 256)
     >>> layer.format
     'csr'
+    >>> sparseinf.load(np.repeat(weight[::8], 8, axis=0), format="block", block=(8, 1)).format
+    'block'
     """
     options: dict[str, Any] = {
         "precision": precision,

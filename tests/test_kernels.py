@@ -16,12 +16,13 @@ from sparseinf.compile.activation import make_epilogue
 from sparseinf.formats import Csr
 
 ISAS = runtime.available_isas()
-KINDS = ("dense", "csr", "bitmap", "sell")
+KINDS = ("dense", "csr", "bitmap", "sell", "block4x1")
 KERNELS = {
     "dense": ("gemv_dense_f32", "spmm_dense_f32"),
     "csr": ("gemv_csr_f32", "spmm_csr_f32"),
     "bitmap": ("gemv_bitmap_f32", "gemv_bitmap_f32"),
     "sell": ("gemv_sell_f32", "gemv_sell_f32"),
+    "block4x1": ("gemv_block4x1_f32", "spmm_block4x1_f32"),
 }
 # (out_features, in_features): tiles are 4 and 16 rows, bitmaps 16 columns, K blocks 64 to 512 columns.
 SHAPES = [
@@ -70,6 +71,8 @@ def make_pack(kind, weight, isa, panel_columns=None):
         return runtime.pack_bitmap(*arrays, 1)
     if kind == "sell":
         return runtime.pack_sell(*arrays, 1)
+    if kind == "block4x1":
+        return runtime.pack_block(*arrays, 1)
     return runtime.pack_csr(*arrays, isa, panel_columns or runtime.csr_panel_columns(isa), 1)
 
 

@@ -133,7 +133,7 @@ class TestOptions:
             ({"threads": 1000}, ValueError, "threads"),
             ({"threads": "two"}, TypeError, "threads"),
             ({"threads": True}, TypeError, "threads"),
-            ({"block": (4, 1)}, TypeError, "block"),
+            ({"blocks": (4, 1)}, TypeError, "blocks"),
             ({"calibration": [1]}, ValueError, "calibration"),
             ({"activation": "relu7"}, ValueError, "activation"),
             ({"activation": 3}, TypeError, "activation"),

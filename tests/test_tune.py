@@ -160,7 +160,8 @@ class TestMeasuring:
 
     def test_large_packs_are_freed_when_others_are_needed(self, monkeypatch):
         monkeypatch.setattr("sparseinf.compile.candidates._SPARE_BYTES", 0)
-        packs = sparseinf.compile.candidates.LayerPacks(WEIGHT, sparseinf.runtime.current_isa(), 1)
+        shape = LayerShape.of(WEIGHT)
+        packs = sparseinf.compile.candidates.LayerPacks(WEIGHT, shape, sparseinf.runtime.current_isa(), 1)
         for name in ("dense", "csr", "bitmap"):
             assert packs[name].kind == name
         packs.make_room(["csr"])

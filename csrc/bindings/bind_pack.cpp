@@ -37,7 +37,7 @@ std::shared_ptr<Pack> share(Form form) {
 }
 
 const char* kind_of(const Pack& pack) {
-    static constexpr const char* kKinds[] = {"dense", "csr", "bitmap", "sell"};
+    static constexpr const char* kKinds[] = {"dense", "csr", "bitmap", "sell", "block4x1"};
     return kKinds[pack.form.index()];
 }
 
@@ -56,6 +56,7 @@ py::tuple to_csr(const Pack& pack) {
     if (const auto* csr = std::get_if<CsrPack>(&pack.form)) return allocate_and_fill(*csr, unpack_csr);
     if (const auto* bitmap = std::get_if<BitmapPack>(&pack.form)) return allocate_and_fill(*bitmap, unpack_bitmap);
     if (const auto* sell = std::get_if<SellPack>(&pack.form)) return allocate_and_fill(*sell, unpack_sell);
+    if (const auto* block = std::get_if<BlockPack>(&pack.form)) return allocate_and_fill(*block, unpack_block);
     throw py::value_error("a dense pack has no CSR arrays; use to_dense");
 }
 
@@ -118,6 +119,16 @@ void bind_pack(py::module_& m) {
             const CsrView view = csr_view(row_offsets, columns, values, num_columns);
             const py::gil_scoped_release release;
             return share(pack_sell(view, num_threads));
+        },
+        py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
+        py::arg("num_columns"), py::arg("num_threads"));
+    m.def(
+        "pack_block",
+        [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
+           int64_t num_columns, int num_threads) {
+            const CsrView view = csr_view(row_offsets, columns, values, num_columns);
+            const py::gil_scoped_release release;
+            return share(pack_block(view, num_threads));
         },
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
         py::arg("num_columns"), py::arg("num_threads"));

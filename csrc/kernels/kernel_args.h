@@ -68,6 +68,38 @@ struct SpmmDenseArgs {
     bool accumulate;
 };
 
+// Strips of four rows that have equally many 4x1 blocks in one K block.
+struct BlockRun {
+    uint32_t num_strips;
+    uint32_t num_blocks;
+};
+
+// One K block of one row chunk of a matrix in 4x1 blocks. Streams:
+//   strips   [strip]            strip inside the chunk: rows 4 * strip to 4 * strip + 3
+//   columns  [strip][block]     column inside the K block
+//   weights  [strip][block][4]  one a row
+struct BlockStrips {
+    const BlockRun* runs;
+    const uint16_t* strips;
+    const uint16_t* columns;
+    const float* weights;
+    int32_t num_runs;
+};
+
+struct SpmmBlockArgs {
+    BlockStrips block;
+    ConstPanel x;     // the K block's rows of the panel
+    Panel y;          // the chunk's rows of the accumulator panel
+    bool accumulate;  // false: y is overwritten (first K block), true: added to
+};
+
+struct GemvBlockArgs {
+    BlockStrips block;
+    const float* x;  // the K block's features
+    float* y;        // the chunk's sums
+    bool accumulate;
+};
+
 // CSR rows as bitmaps: 16 columns a mask. Rows come in fours, and the values lie in the order in which the masks
 // name them, so that weights are two forward streams.
 //   masks[row / 4][column / 16][row % 4]
@@ -167,6 +199,8 @@ struct UnpackArgs {
 
 using SpmmCsrKernel = void (*)(const SpmmCsrArgs&) noexcept;
 using SpmmDenseKernel = void (*)(const SpmmDenseArgs&) noexcept;
+using SpmmBlockKernel = void (*)(const SpmmBlockArgs&) noexcept;
+using GemvBlockKernel = void (*)(const GemvBlockArgs&) noexcept;
 using GemvBitmapKernel = void (*)(const GemvBitmapArgs&) noexcept;
 using GemvSellKernel = void (*)(const GemvSellArgs&) noexcept;
 using GemvDenseKernel = void (*)(const GemvDenseArgs&) noexcept;
@@ -190,7 +224,9 @@ struct KernelTable {
     int max_wide_dense;
     SpmmCsrKernel spmm_csr[kMaxWide + 1][2];
     SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
-    SpmmCsrKernel gemv_csr;  // spmm_csr on a panel of one column: x and y are plain vectors
+    SpmmBlockKernel spmm_block[kMaxWide + 1][2];  // as wide as dense
+    SpmmCsrKernel gemv_csr;                       // spmm_csr on a panel of one column: x and y are plain vectors
+    GemvBlockKernel gemv_block;
     GemvBitmapKernel gemv_bitmap;
     GemvSellKernel gemv_sell;
     GemvDenseKernel gemv_dense;

@@ -3,11 +3,13 @@
 
 #include "common_bits.h"
 #include "gemv_bitmap.h"
+#include "gemv_block.h"
 #include "gemv_dense.h"
 #include "gemv_sell.h"
 #include "kernel_args.h"
 #include "machine_peak.h"
 #include "panels.h"
+#include "spmm_block.h"
 #include "spmm_csr.h"
 #include "spmm_dense.h"
 #include "vec1.h"
@@ -25,6 +27,7 @@ constexpr void add_panel_kernels(KernelTable& table) {
         }
         if constexpr (kVectors <= kDenseWide) {
             table.spmm_dense[kNumWide][kHasHalf] = spmm_dense<Wide, Half, kNumWide, kHasHalf, kRegisters>;
+            table.spmm_block[kNumWide][kHasHalf] = spmm_block<Wide, Half, kNumWide, kHasHalf>;
         }
     }
     if constexpr (!kHasHalf) {
@@ -41,6 +44,7 @@ constexpr KernelTable make_kernel_table() {
     table.max_wide_csr = kCsrWide;
     table.max_wide_dense = kDenseWide;
     table.gemv_csr = spmm_csr<Vec1, Half, 1, false>;
+    table.gemv_block = gemv_block<Quad>;
     table.gemv_bitmap = gemv_bitmap<Wide>;
     table.gemv_sell = gemv_sell<Quad>;
     table.gemv_dense = gemv_dense<Wide>;

@@ -19,11 +19,12 @@ Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 deduces no ag
 
 const char* kernel_family(const Pack& pack, int64_t num_columns) {
     const bool is_vector = num_columns == 1;
-    return std::visit(Overloaded{[&](const DensePack&) { return is_vector ? "gemv_dense_f32" : "spmm_dense_f32"; },
-                                 [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
-                                 [](const BitmapPack&) { return "gemv_bitmap_f32"; },
-                                 [](const SellPack&) { return "gemv_sell_f32"; }},
-                      pack.form);
+    return std::visit(
+        Overloaded{[&](const DensePack&) { return is_vector ? "gemv_dense_f32" : "spmm_dense_f32"; },
+                   [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
+                   [](const BitmapPack&) { return "gemv_bitmap_f32"; }, [](const SellPack&) { return "gemv_sell_f32"; },
+                   [&](const BlockPack&) { return is_vector ? "gemv_block4x1_f32" : "spmm_block4x1_f32"; }},
+        pack.form);
 }
 
 int csr_panel_columns(Isa isa) { return kPreferredWideCsr * kernels_for(isa).vector_width; }
@@ -57,7 +58,8 @@ void Linear::run(const LinearCall& call) const {
     std::visit(
         Overloaded{[&](const DensePack& pack) { run_either(pack); }, [&](const CsrPack& pack) { run_either(pack); },
                    [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const SellPack& pack) { run_on_columns(pack, layer, call); }},
+                   [&](const SellPack& pack) { run_on_columns(pack, layer, call); },
+                   [&](const BlockPack& pack) { run_either(pack); }},
         pack_for(call.num_columns).form);
 }
 

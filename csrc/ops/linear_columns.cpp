@@ -95,6 +95,17 @@ struct CsrRows : ChunkUnits<CsrPack> {
     }
 };
 
+struct BlockRows : ChunkUnits<BlockPack> {
+    FeatureBlocks x_layout() const { return {pack.num_columns, pack.num_columns, pack.num_columns}; }
+    void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
+        int64_t column = 0;
+        for (const auto& block : pack.chunks[static_cast<size_t>(unit)].blocks) {
+            kernels.gemv_block({block, x + column, sums, column > 0});
+            column += pack.block_columns;
+        }
+    }
+};
+
 struct SellRows : ChunkUnits<SellPack> {
     FeatureBlocks x_layout() const { return {pack.num_columns, pack.block_columns, pack.block_columns + 1}; }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
@@ -163,6 +174,10 @@ void run_on_columns(const BitmapPack& pack, const LinearLayer& layer, const Line
 
 void run_on_columns(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call) {
     run_columns(CsrRows{{pack}}, layer, call, useful_threads(call.num_threads, pack.num_nonzeros, 1));
+}
+
+void run_on_columns(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_columns(BlockRows{{pack}}, layer, call, useful_threads(call.num_threads, pack.weights.size(), 1));
 }
 
 void run_on_columns(const SellPack& pack, const LinearLayer& layer, const LinearCall& call) {

@@ -78,6 +78,26 @@ struct CsrPanels {
     }
 };
 
+struct BlockPanels {
+    const BlockPack& pack;
+
+    int64_t num_chunks() const { return static_cast<int64_t>(pack.chunks.size()); }
+    int64_t first_row(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].first_row; }
+    int64_t num_rows(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].num_rows; }
+    int64_t num_weights() const { return pack.weights.size(); }
+    static int preferred_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
+    static int max_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
+
+    void compute(int64_t chunk, const KernelTable& kernels, const PanelWorkspace& work) const {
+        const auto kernel = kernels.spmm_block[work.shape.num_wide][work.shape.has_half];
+        int64_t column = 0;
+        for (const auto& block : pack.chunks[static_cast<size_t>(chunk)].blocks) {
+            kernel({block, work.x_from(column, kernels.vector_width), work.sums, column > 0});
+            column += pack.block_columns;
+        }
+    }
+};
+
 struct DensePanels {
     const DensePack& pack;
 
@@ -145,6 +165,10 @@ void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall
 
 void run_on_panels(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call) {
     run_panels(CsrPanels{pack}, layer, call);
+}
+
+void run_on_panels(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_panels(BlockPanels{pack}, layer, call);
 }
 
 void run_on_panels(const DensePack& pack, const LinearLayer& layer, const LinearCall& call) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/linear_call.h"
+#include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
 
@@ -10,8 +11,9 @@ namespace sparseinf {
 // Vectors in the panels that the sparse kernels prefer: choose_block_columns fits as many K into the L1 cache.
 inline constexpr int kPreferredWideCsr = 4;
 
-// Both throw std::bad_alloc before anything is written.
+// All throw std::bad_alloc before anything is written.
 void run_on_panels(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call);
+void run_on_panels(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call);
 void run_on_panels(const DensePack& pack, const LinearLayer& layer, const LinearCall& call);
 
 }  // namespace sparseinf

@@ -6,7 +6,7 @@
 namespace sparseinf {
 
 // Checked by whoever makes one: row_offsets ascend from 0 to the number of values, columns ascend strictly inside a
-// row and lie in [0, num_columns).
+// row and lie in [0, num_columns), no value is zero.
 struct CsrView {
     int64_t num_rows;
     int64_t num_columns;

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "pack/bitmap_pack.h"
+#include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
 #include "pack/sell_pack.h"
@@ -11,7 +12,7 @@
 namespace sparseinf {
 
 struct Pack {
-    std::variant<DensePack, CsrPack, BitmapPack, SellPack> form;
+    std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack> form;
 };
 
 }  // namespace sparseinf

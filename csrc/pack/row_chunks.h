@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/aligned_buffer.h"
+#include "common/thread_pool.h"
 #include "pack/csr_view.h"
 
 namespace sparseinf {
@@ -31,6 +32,21 @@ std::vector<Chunk> cut_into_chunks(const CsrView& matrix, int64_t max_rows) {
         row = end;
     } while (row < matrix.num_rows);
     return chunks;
+}
+
+// All chunks' arrays one after the other in one buffer, which lies on huge pages where it is large; they are freed on
+// the way. starts: where each one begins.
+template <class T>
+AlignedBuffer<T> join_chunks(std::vector<std::vector<T>>& chunks, std::vector<int64_t>& starts, int num_threads) {
+    starts.assign(1, 0);
+    for (const auto& chunk : chunks) starts.push_back(starts.back() + static_cast<int64_t>(chunk.size()));
+    AlignedBuffer<T> joined(starts.back());
+    parallel_for(static_cast<int64_t>(chunks.size()), num_threads, [&](int, int64_t i) {
+        auto& chunk = chunks[static_cast<size_t>(i)];
+        std::copy(chunk.begin(), chunk.end(), joined.data() + starts[static_cast<size_t>(i)]);
+        std::vector<T>().swap(chunk);
+    });
+    return joined;
 }
 
 }  // namespace sparseinf

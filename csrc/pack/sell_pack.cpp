@@ -122,23 +122,6 @@ int64_t num_steps(const SellBlock& block) {
     return sum;
 }
 
-// Moves all chunks' steps into the pack's one buffer.
-void place_steps(SellPack& pack, std::vector<std::vector<SellStep>>& steps, int num_threads) {
-    std::vector<int64_t> starts{0};
-    for (const auto& chunk_steps : steps) starts.push_back(starts.back() + static_cast<int64_t>(chunk_steps.size()));
-    pack.steps = AlignedBuffer<SellStep>(starts.back());
-    parallel_for(static_cast<int64_t>(steps.size()), num_threads, [&](int, int64_t i) {
-        const auto chunk = static_cast<size_t>(i);
-        SellStep* at = pack.steps.data() + starts[chunk];
-        std::copy(steps[chunk].begin(), steps[chunk].end(), at);
-        std::vector<SellStep>().swap(steps[chunk]);
-        for (auto& block : pack.chunks[chunk].blocks) {
-            block.steps = at;
-            at += num_steps(block);
-        }
-    });
-}
-
 // Calls visit(row, column, value) for each nonzero of the block, those of a row in the order of their columns.
 template <class Visit>
 void for_each_nonzero(const SellBlock& block, int32_t num_rows, int32_t block_columns, Visit&& visit) {
@@ -193,7 +176,15 @@ SellPack pack_sell(const CsrView& matrix, int num_threads) {
         }
     });
     if (out_of_memory) throw std::bad_alloc();
-    place_steps(pack, steps, num_threads);
+    std::vector<int64_t> starts;
+    pack.steps = join_chunks(steps, starts, num_threads);
+    for (size_t i = 0; i < pack.chunks.size(); ++i) {
+        const SellStep* at = pack.steps.data() + starts[i];
+        for (auto& block : pack.chunks[i].blocks) {
+            block.steps = at;
+            at += num_steps(block);
+        }
+    }
     return pack;
 }
 

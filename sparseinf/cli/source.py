@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that are passed on to `sparseinf.load`."""
-    parser.add_argument("--format", choices=["auto", "dense", "csr"], help="force a format")
+    parser.add_argument("--format", choices=["auto", "dense", "csr", "block", "nm"], help="force a format")
+    parser.add_argument("--block", type=positive_numbers, metavar="ROWS,COLS", help="the blocks of --format block")
+    parser.add_argument("--nm", type=positive_numbers, metavar="N,M", help="the pattern of --format nm")
     parser.add_argument(
         "--batch",
         type=positive_numbers,
@@ -43,7 +45,7 @@ def open_source(path: Path, arguments: argparse.Namespace, **more: Any) -> Spars
 
     options: dict[str, Any] = {
         name: value
-        for name in ("format", "batch", "threads", "tune")
+        for name in ("format", "block", "nm", "batch", "threads", "tune")
         if (value := getattr(arguments, name)) is not None
     }
     options.update(more)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sparseinf.formats import Format
+    from sparseinf.compile.cost_model import LayerShape
+    from sparseinf.compile.pattern import Pattern
 
-__all__ = ["CANDIDATES", "Candidate", "LayerPacks", "candidates_of", "format_of_pack"]
+__all__ = ["CANDIDATES", "Candidate", "LayerPacks", "candidates_of", "plain_weight_of_pack"]
 
 # Packs that are not needed at the moment are kept up to this many bytes together: making one again is cheap.
 _SPARE_BYTES = 64 << 20
@@ -31,15 +32,17 @@ class LayerPacks:
 
     Parameters
     ----------
-    weight : Format
+    weight : Dense or Csr
+    shape : LayerShape
     isa : str
         The level to compile for.
     threads : int
         How many threads may pack.
     """
 
-    def __init__(self, weight: Format, isa: str, threads: int) -> None:
+    def __init__(self, weight: Csr | Dense, shape: LayerShape, isa: str, threads: int) -> None:
         self.weight = weight
+        self.shape = shape
         self.isa = isa
         self.threads = threads
         self._packs: dict[str, runtime.Pack] = {}
@@ -62,11 +65,6 @@ class LayerPacks:
                 del self._packs[name]
 
     @property
-    def plain(self) -> Csr | Dense:
-        """The weight as it came, or without its zeros where it came in blocks or in n:m."""
-        return self.weight if isinstance(self.weight, Dense) else self.csr
-
-    @property
     def dense_values(self) -> NDArray[np.float32]:
         """The weight with its zeros."""
         return self.weight.values if isinstance(self.weight, Dense) else self.weight.to_dense()
@@ -83,8 +81,9 @@ class Candidate:
 
     Parameters
     ----------
-    format : str
-        The value of `load`'s option that allows it, besides "auto".
+    format : {"dense", "csr", "block"}
+        The value of `load`'s option that allows it, besides "auto"; the n:m patterns run on the packs of "csr", and so
+        do blocks of other than a multiple of four rows.
     make_pack : function of LayerPacks
     """
 
@@ -114,21 +113,33 @@ def _make_sell(packs: LayerPacks) -> runtime.Pack:
     return runtime.pack_sell(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
 
 
+def _make_block(packs: LayerPacks) -> runtime.Pack:
+    csr = packs.csr
+    return runtime.pack_block(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
+
+
 CANDIDATES: dict[str, Candidate] = {
     "dense": Candidate("dense", _make_dense),
     "csr": Candidate("csr", _make_csr),
     "bitmap": Candidate("csr", _make_bitmap),
     "sell": Candidate("csr", _make_sell),
+    "block4x1": Candidate("block", _make_block),
 }
 """By the names that the runtime and the cost model have for the packs; the first of equals is taken."""
 
 
-def candidates_of(format: str) -> list[str]:
-    """Return the names of the candidates that a value of `load`'s option `format` allows."""
-    return [name for name, candidate in CANDIDATES.items() if format in ("auto", candidate.format)]
+def candidates_of(format: str, pattern: Pattern) -> list[str]:
+    """Return the names of the candidates that a value of `load`'s option `format` allows for a weight."""
+    has_strips = pattern.strip_fill > 0
+    allowed = {
+        "auto": {"dense", "csr", "block"} if has_strips else {"dense", "csr"},
+        "block": {"block"} if has_strips else {"csr"},
+        "nm": {"csr"},
+    }.get(format, {format})
+    return [name for name, candidate in CANDIDATES.items() if candidate.format in allowed]
 
 
-def format_of_pack(pack: runtime.Pack, shape: tuple[int, int], source_dtype: str) -> Format:
+def plain_weight_of_pack(pack: runtime.Pack, shape: tuple[int, int], source_dtype: str) -> Csr | Dense:
     """Return the weight that a pack was made from."""
     if pack.kind == "dense":
         return Dense.unchecked(pack.to_dense(), source_dtype=source_dtype)

@@ -6,6 +6,8 @@ With N columns (rows of x), h half vectors of them, p panels and b visits to a r
     csr, N > 1      nonzeros * (p * csr_visit + h * ((1 - d) * csr_half + d * csr_shared_half)) + p * b * csr_row
     csr, N = 1      nonzeros * csr_scalar + b * csr_row
     bitmap, N = 1   positions / 16 * bitmap_group
+    block, N > 1    blocks * (p * block_visit + h * block_half) + p * strips * block_strip
+    block, N = 1    blocks * block_scalar
     sell, N = 1     nonzeros * sell_nonzero + rows * sell_row
     dense, N > 1    weights * (p * dense_visit + h * dense_half)
     dense, N = 1    weights * dense_scalar
@@ -37,11 +39,18 @@ class LayerShape:
     out_features: int
     in_features: int
     num_nonzeros: int
+    strip_fill: float = 0.0
+    """Share of nonzeros among the elements of the 4x1 blocks that hold any; 0.0 if these are no candidate."""
 
     @classmethod
-    def of(cls, weight: Format) -> LayerShape:
+    def of(cls, weight: Format, strip_fill: float = 0.0) -> LayerShape:
         """Return what the model looks at of a weight."""
-        return cls(*weight.shape, weight.num_nonzeros)
+        return cls(*weight.shape, weight.num_nonzeros, strip_fill)
+
+    @property
+    def num_blocks(self) -> float:
+        """Number of 4x1 blocks that hold a nonzero."""
+        return self.num_nonzeros / (4 * self.strip_fill) if self.strip_fill else math.inf
 
     @property
     def positions(self) -> int:
@@ -67,6 +76,10 @@ class LevelConstants:
     bitmap_group: float
     sell_nonzero: float
     sell_row: float
+    block_visit: float
+    block_half: float
+    block_strip: float
+    block_scalar: float
     dense_visit: float
     dense_half: float
     dense_scalar: float
@@ -82,51 +95,63 @@ class LevelConstants:
 CONSTANTS: dict[str, LevelConstants] = {
     "scalar": LevelConstants(
         half_vector=2,
-        csr_visit=0.347,
-        csr_half=0.0933,
-        csr_shared_half=0.0794,
-        csr_row=1.02,
-        csr_scalar=0.338,
-        bitmap_group=20.3,
-        sell_nonzero=0.253,
-        sell_row=0.888,
-        dense_visit=0.177,
-        dense_half=0.0814,
-        dense_scalar=0.0568,
-        convert=0.452,
-        call=1320.0,
+        csr_visit=0.349,
+        csr_half=0.0955,
+        csr_shared_half=0.0799,
+        csr_row=0.896,
+        csr_scalar=0.341,
+        bitmap_group=18.6,
+        sell_nonzero=0.254,
+        sell_row=0.504,
+        block_visit=0.677,
+        block_half=0.35,
+        block_strip=4.86,
+        block_scalar=0.385,
+        dense_visit=0.174,
+        dense_half=0.0843,
+        dense_scalar=0.0582,
+        convert=0.451,
+        call=1460.0,
     ),
     "avx2": LevelConstants(
         half_vector=4,
-        csr_visit=0.269,
-        csr_half=0.0677,
-        csr_shared_half=0.0596,
-        csr_row=0.802,
-        csr_scalar=0.364,
-        bitmap_group=1.48,
-        sell_nonzero=0.219,
-        sell_row=0.761,
-        dense_visit=0.0815,
-        dense_half=0.0577,
-        dense_scalar=0.0464,
-        convert=0.185,
-        call=1490.0,
+        csr_visit=0.264,
+        csr_half=0.0736,
+        csr_shared_half=0.0597,
+        csr_row=0.948,
+        csr_scalar=0.359,
+        bitmap_group=1.49,
+        sell_nonzero=0.217,
+        sell_row=0.539,
+        block_visit=0.318,
+        block_half=0.48,
+        block_strip=2.42,
+        block_scalar=0.387,
+        dense_visit=0.0797,
+        dense_half=0.06,
+        dense_scalar=0.0465,
+        convert=0.133,
+        call=1630.0,
     ),
     "avx512": LevelConstants(
         half_vector=8,
-        csr_visit=0.192,
-        csr_half=0.162,
-        csr_shared_half=0.102,
-        csr_row=0.99,
-        csr_scalar=0.327,
-        bitmap_group=0.841,
+        csr_visit=0.191,
+        csr_half=0.167,
+        csr_shared_half=0.101,
+        csr_row=0.984,
+        csr_scalar=0.325,
+        bitmap_group=0.833,
         sell_nonzero=0.218,
-        sell_row=0.593,
-        dense_visit=0.0214,
+        sell_row=0.42,
+        block_visit=0.466,
+        block_half=0.483,
+        block_strip=0.647,
+        block_scalar=0.405,
+        dense_visit=0.0211,
         dense_half=0.137,
-        dense_scalar=0.0463,
-        convert=0.14,
-        call=1590.0,
+        dense_scalar=0.0456,
+        convert=0.124,
+        call=1720.0,
     ),
 }
 
@@ -137,13 +162,15 @@ _BYTES_A_NS = ((16 << 20, 25.0), (1 << 19, 60.0))
 
 
 def pack_bytes(pack: str, shape: LayerShape) -> float:
-    """Return how large a pack ("dense", "csr", "bitmap" or "sell") of the weight is."""
+    """Return how large a pack ("dense", "csr", "bitmap", "sell" or "block4x1") of the weight is."""
     if pack == "dense":
         return 4.0 * shape.positions
     if pack == "csr":
         return 6.2 * shape.num_nonzeros
     if pack == "sell":
         return 6.2 * shape.num_nonzeros + 2.0 * shape.out_features
+    if pack == "block4x1":
+        return 18.0 * shape.num_blocks
     return 4.0 * shape.num_nonzeros + shape.positions / 8
 
 
@@ -152,7 +179,7 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
 
     Parameters
     ----------
-    pack : {"dense", "csr", "bitmap", "sell"}
+    pack : {"dense", "csr", "bitmap", "sell", "block4x1"}
     shape : LayerShape
     num_columns : int
         At least 1.
@@ -215,6 +242,12 @@ def terms(pack: str, shape: LayerShape, num_columns: int, half_vector: int) -> d
     elif pack == "sell":
         work["sell_nonzero"] = num_columns * shape.num_nonzeros
         work["sell_row"] = num_columns * shape.out_features
+    elif pack == "block4x1" and num_columns == 1:
+        work["block_scalar"] = shape.num_blocks
+    elif pack == "block4x1":
+        work["block_visit"] = panels * shape.num_blocks
+        work["block_half"] = halves * shape.num_blocks
+        work["block_strip"] = panels * shape.out_features / 4
     elif pack == "dense" and num_columns == 1:
         work["dense_scalar"] = shape.positions
     elif pack == "dense":

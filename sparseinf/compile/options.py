@@ -6,12 +6,14 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
+from sparseinf.formats.pattern import checked_block, checked_nm
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["check_options", "checked_batch", "checked_seconds"]
+__all__ = ["check_options", "checked_batch", "checked_patterns", "checked_seconds"]
 
-_FORMATS = ("auto", "dense", "csr")
+_FORMATS = ("auto", "dense", "csr", "block", "nm")
 _TUNINGS = ("measure", "model", "off")
 
 
@@ -21,7 +23,9 @@ def check_options(
     format: str = "auto",
     tune: str = "measure",
     calibration: Any = None,
-    **format_options: Any,
+    block: Any = None,
+    nm: Any = None,
+    **unknown: Any,
 ) -> None:
     """Refuse options that no layer has.
 
@@ -32,9 +36,10 @@ def check_options(
     ValueError
         If one has a value that it cannot have.
     """
-    if format_options:
+    if unknown:
         raise TypeError(
-            f"{', '.join(map(repr, format_options))} is no option of the formats 'dense' and 'csr'; leave it out"
+            f"{', '.join(map(repr, unknown))} is no option of load; "
+            "the formats have block=(rows, cols) and nm=(n, m) besides"
         )
     for option, value, allowed in (
         ("precision", precision, ("float32",)),
@@ -43,8 +48,30 @@ def check_options(
     ):
         if value not in allowed:
             raise ValueError(f"{option} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
+    patterns = checked_patterns(block=block, nm=nm)
+    for name, example in (("block", "block=(4, 1)"), ("nm", "nm=(2, 4)")):
+        if name in patterns and format != name:
+            raise ValueError(f"{name}={patterns[name]} belongs to format={name!r}, but format is {format!r}")
+        if name not in patterns and format == name:
+            raise ValueError(f"format={name!r} needs to know the pattern; add for instance {example}")
     if calibration is not None:
         raise ValueError("calibration is for precision='int8', but the layer computes in float32; leave it out")
+
+
+def checked_patterns(*, block: Any = None, nm: Any = None) -> dict[str, tuple[int, int]]:
+    """Return those of the options `block` and `nm` that are given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `checked_block` and `checked_nm`.
+    """
+    patterns = {}
+    if block is not None:
+        patterns["block"] = checked_block(block)
+    if nm is not None:
+        patterns["nm"] = checked_nm(nm)
+    return patterns
 
 
 def checked_batch(batch: int | Iterable[int] | None) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparseinf import runtime
-from sparseinf.compile.candidates import CANDIDATES, LayerPacks, candidates_of
+from sparseinf.compile.candidates import LayerPacks, candidates_of
 from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
 from sparseinf.compile.cost_model import LayerShape, predict_ns
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sparseinf.compile.choice import Source
+    from sparseinf.compile.pattern import Pattern
     from sparseinf.compile.tune import Tuner
-    from sparseinf.formats import Format
+    from sparseinf.formats import Csr, Dense
 
 __all__ = ["RANGES", "Plan", "choose_plans", "range_of"]
 
@@ -40,7 +41,8 @@ class Plan:
         The range; None is without end.
     pack : str
         The candidate that runs.
-    format : {"dense", "csr"}
+    format : {"dense", "csr", "block", "nm"}
+        The portable format that the pack stands for.
     kernel : str
         The kernel's full name, its level at the end.
     isa : str
@@ -82,14 +84,23 @@ def range_of(num_columns: int) -> int:
 
 
 def choose_plans(
-    weight: Format, *, format: str, batch: Sequence[int] | None, isa: str, threads: int, tuner: Tuner | None
+    weight: Csr | Dense,
+    pattern: Pattern,
+    *,
+    format: str,
+    batch: Sequence[int] | None,
+    isa: str,
+    threads: int,
+    tuner: Tuner | None,
 ) -> list[tuple[Plan, runtime.Pack]]:
     """Return one plan a range, each with the pack that it runs; ranges may share one.
 
     Parameters
     ----------
     weight : Dense or Csr
-    format : {"auto", "dense", "csr"}
+    pattern : Pattern
+        Of its nonzeros.
+    format : {"auto", "dense", "csr", "block", "nm"}
     batch : sequence of int, optional
         Numbers of columns to be good at; the other ranges use what packs there are. None: all ranges.
     isa : str
@@ -99,11 +110,11 @@ def choose_plans(
     tuner : Tuner, optional
         Measures; None leaves the choice to the cost model.
     """
-    names = candidates_of(format)
+    names = candidates_of(format, pattern)
     asked = _columns_of_ranges(batch)
     shown = [columns or typical for columns, typical in zip(asked, _TYPICAL_COLUMNS, strict=True)]
-    packs = LayerPacks(weight, isa, threads)
-    shape = LayerShape.of(weight)
+    shape = LayerShape.of(weight, pattern.strip_fill)
+    packs = LayerPacks(weight, shape, isa, threads)
     times = LayerTimes(
         {n: {name: predict_ns(name, shape, n, isa) for name in names} for columns in shown for n in columns}
     )
@@ -120,7 +131,7 @@ def choose_plans(
             first_columns=first,
             last_columns=last,
             pack=name,
-            format=CANDIDATES[name].format,
+            format="dense" if name == "dense" else pattern.if_used_by(held).format,
             kernel=f"{runtime.kernel_family(packs[name], first)}_{isa}",
             isa=isa,
             nbytes=packs[name].nbytes,

@@ -18,7 +18,7 @@ import numpy as np
 
 from sparseinf import runtime
 from sparseinf.compile.candidates import CANDIDATES
-from sparseinf.compile.cost_model import LayerShape, pack_bytes
+from sparseinf.compile.cost_model import pack_bytes
 from sparseinf.compile.measurement_cache import MeasurementCache, cache_folder
 from sparseinf.compile.structure import structure_of
 from sparseinf.compile.turn_about import CacheSweep, predicted_spending_ns, turn_about
@@ -84,7 +84,7 @@ class Tuner:
         open_questions = {n: names for n in columns if len(names := times.contenders(n)) > 1}
         if not open_questions:
             return
-        layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.plain)}"
+        layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.weight)}"
         sweep = self._sweep if self._is_from_memory(packs) else None
         if sweep:
             layer += ", from memory"
@@ -130,8 +130,7 @@ class Tuner:
 
     def _is_from_memory(self, packs: LayerPacks) -> bool:
         """Tell whether as many layers as there are, all like this one, are more than the last cache holds."""
-        shape = LayerShape.of(packs.weight)
-        smallest = min(pack_bytes(name, shape) for name in CANDIDATES)
+        smallest = min(pack_bytes(name, packs.shape) for name in CANDIDATES)
         return self._num_layers > 1 and self._num_layers * smallest > self._last_cache_bytes
 
     def _can_measure(self, packs: LayerPacks, num_columns: int, names: Sequence[str], packing_limit_ns: float) -> bool:
@@ -140,8 +139,7 @@ class Tuner:
         if 4 * num_columns * (rows + columns) > _MOST_ACTIVATION_BYTES:
             self._note("Calls with very many columns were not measured: their x and y would take too much memory.")
             return False
-        shape = LayerShape.of(packs.weight)
-        packing_ns = sum(_PACKING_NS_A_BYTE * pack_bytes(name, shape) for name in names if name not in packs)
+        packing_ns = sum(_PACKING_NS_A_BYTE * pack_bytes(name, packs.shape) for name in names if name not in packs)
         if packing_ns > packing_limit_ns:
             self._note("Not everything could be measured within tune_seconds: the rest is the cost model's choice.")
             return False

@@ -18,6 +18,7 @@ decode_columns = _core.decode_columns
 encode_columns = _core.encode_columns
 kernel_family = _core.kernel_family
 pack_bitmap = _core.pack_bitmap
+pack_block = _core.pack_block
 pack_csr = _core.pack_csr
 pack_dense = _core.pack_dense
 pack_sell = _core.pack_sell
@@ -37,6 +38,7 @@ __all__ = [
     "extension_build",
     "kernel_family",
     "pack_bitmap",
+    "pack_block",
     "pack_csr",
     "pack_dense",
     "pack_sell",

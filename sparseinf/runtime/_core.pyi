@@ -67,3 +67,10 @@ def pack_sell(
     num_columns: int,
     num_threads: int,
 ) -> Pack: ...
+def pack_block(
+    row_offsets: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: NDArray[np.float32],
+    num_columns: int,
+    num_threads: int,
+) -> Pack: ...

@@ -8,10 +8,14 @@ namespace {
 
 constexpr double kUnitRoundoff = 0x1p-24;
 
+// Never zero: a weight that is stored is none.
 float draw(Numbers numbers, std::mt19937& random) {
-    if (numbers == Numbers::kReal) return std::normal_distribution<float>()(random);
+    if (numbers == Numbers::kReal) {
+        const float number = std::normal_distribution<float>()(random);
+        return number != 0.0f ? number : 1.0f;
+    }
     const int number = std::uniform_int_distribution<int>(-63, 62)(random);
-    return static_cast<float>(number < 0 ? number : number + 1);  // never zero: a weight that is stored is none
+    return static_cast<float>(number < 0 ? number : number + 1);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "guarded_array.h"
 #include "matrices.h"
 #include "pack/bitmap_pack.h"
+#include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
 #include "pack/sell_pack.h"
@@ -86,6 +87,14 @@ TEST(bitmap_packs_come_back) {
     });
 }
 
+TEST(block_packs_come_back) {
+    for_each_matrix([](const Matrix& matrix) {
+        const GuardedMatrix guarded(matrix, Side::kEnd);
+        const BlockPack pack = pack_block(guarded.view, 1);
+        check_comes_back(matrix, [&](const CsrOutput& out) { unpack_block(pack, out); });
+    });
+}
+
 TEST(sell_packs_come_back) {
     for_each_matrix([](const Matrix& matrix) {
         const GuardedMatrix guarded(matrix, Side::kEnd);
@@ -138,6 +147,7 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
     const CsrPack csr = pack_csr(matrix.view(), 64, kernels, 1);
     const BitmapPack bitmap = pack_bitmap(matrix.view(), 1);
     const SellPack sell = pack_sell(matrix.view(), 1);
+    const BlockPack block = pack_block(matrix.view(), 1);
     const DensePack strips = pack_dense(dense.data(), 4100, 90, 1);
     CHECK(csr.chunks.size() > 3);  // or there would be nothing to share out
     for (int num_threads = 2; num_threads <= 8; ++num_threads) {
@@ -152,6 +162,9 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
         const BitmapPack other_bitmap = pack_bitmap(matrix.view(), num_threads);
         CHECK(same_bytes(bitmap.masks, other_bitmap.masks));
         CHECK(same_bytes(bitmap.values, other_bitmap.values));
+        const BlockPack other_block = pack_block(matrix.view(), num_threads);
+        CHECK(same_bytes(block.columns, other_block.columns));
+        CHECK(same_bytes(block.weights, other_block.weights));
         CHECK(same_bytes(sell.steps, pack_sell(matrix.view(), num_threads).steps));
         CHECK(same_bytes(strips.weights, pack_dense(dense.data(), 4100, 90, num_threads).weights));
     }

@@ -11,47 +11,16 @@
 #include "check.h"
 #include "guarded_array.h"
 #include "matrices.h"
-#include "ops/panel_split.h"
 #include "pack/bitmap_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
 #include "pack/sell_pack.h"
+#include "products.h"
 
 namespace {
 
 using namespace sparseinf;
 using namespace testing;
-
-constexpr Shape kShapes[] = {{1, 1}, {1, 70}, {2, 3}, {5, 4}, {16, 16}, {17, 200}, {35, 129}, {70, 33}};
-constexpr double kSparsities[] = {0.0, 0.6, 0.95, 1.0};
-
-// Columns of x as a panel in two guarded arrays.
-struct GuardedPanel {
-    GuardedPanel(int64_t num_features, PanelShape panel, int vector_width, Side side)
-        : main_width(panel.num_wide * vector_width),
-          tail_width(panel.has_half ? vector_width / 2 : 0),
-          main(num_features * main_width, side),
-          tail(num_features * tail_width, side) {}
-
-    // The features [first, first + count) of x, whose columns lie one after the other.
-    GuardedPanel(const std::vector<float>& x, int64_t in_features, int64_t first, int64_t count, PanelShape panel,
-                 int vector_width, Side side)
-        : GuardedPanel(count, panel, vector_width, side) {
-        for (int64_t k = 0; k < count; ++k) {
-            for (int64_t n = 0; n < width(); ++n) at(k, n) = x[static_cast<size_t>(n * in_features + first + k)];
-        }
-    }
-
-    int64_t width() const { return main_width + tail_width; }
-    float& at(int64_t feature, int64_t n) {
-        return n < main_width ? main[feature * main_width + n] : tail[feature * tail_width + n - main_width];
-    }
-    Panel panel() { return {main.data(), tail.data()}; }
-    ConstPanel const_panel() const { return {main.data(), tail.data()}; }
-
-    int64_t main_width, tail_width;
-    GuardedArray<float> main, tail;
-};
 
 // A copy of a K block of a chunk, each stream in an array of exactly its size.
 struct GuardedBlock {
@@ -79,29 +48,6 @@ struct GuardedBlock {
     GuardedArray<float> values;
 };
 
-template <class Visit>
-void for_each_matrix(Visit&& visit) {
-    std::mt19937 random(11);
-    for (const Shape shape : kShapes) {
-        for (const double sparsity : kSparsities) {
-            const Case name(describe(shape) + ", " + describe(sparsity) + " zeros");
-            visit(random_matrix(shape, sparsity, Numbers::kWhole, random), random);
-        }
-    }
-}
-
-// Calls visit(kernel, shape) for each panel kernel that the level has.
-template <class Kernel, class Visit>
-void for_each_panel(const Kernel (&kernels)[kMaxWide + 1][2], Visit&& visit) {
-    for (int num_wide = 0; num_wide <= kMaxWide; ++num_wide) {
-        for (const bool has_half : {false, true}) {
-            if (kernels[num_wide][has_half] == nullptr) continue;
-            const Case panel(std::to_string(num_wide) + (has_half ? " and a half vectors" : " vectors"));
-            visit(kernels[num_wide][has_half], PanelShape{num_wide, has_half});
-        }
-    }
-}
-
 template <class Kernel>
 bool has_all_up_to(int max_wide, const Kernel (&kernels)[kMaxWide + 1][2]) {
     bool all = kernels[0][true] != nullptr && kernels[max_wide][false] != nullptr;
@@ -114,6 +60,7 @@ TEST(every_level_has_a_kernel_for_every_panel_up_to_its_widest) {
         const KernelTable& kernels = kernels_for(isa);
         CHECK(kernels.max_wide_csr <= kMaxWide && has_all_up_to(kernels.max_wide_csr, kernels.spmm_csr));
         CHECK(kernels.max_wide_dense <= kMaxWide && has_all_up_to(kernels.max_wide_dense, kernels.spmm_dense));
+        CHECK(has_all_up_to(kernels.max_wide_dense, kernels.spmm_block));
     });
 }
 
