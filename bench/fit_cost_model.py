@@ -68,7 +68,7 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
                 epilogue=runtime.Epilogue(),
                 num_threads=1,
             )
-            for number in COLUMNS if pack_name in ("dense", "csr", "block4x1") else (1,):
+            for number in COLUMNS if pack_name != "bitmap" else (1,):
                 x = generator.standard_normal((number, columns)).astype(np.float32)
                 yield LayerShape(rows, columns, csr.num_nonzeros, 1.0), number, median_ns(layer, x)
 

@@ -21,7 +21,7 @@ KERNELS = {
     "dense": ("gemv_dense_f32", "spmm_dense_f32"),
     "csr": ("gemv_csr_f32", "spmm_csr_f32"),
     "bitmap": ("gemv_bitmap_f32", "gemv_bitmap_f32"),
-    "sell": ("gemv_sell_f32", "gemv_sell_f32"),
+    "sell": ("gemv_sell_f32", "spmm_sell_f32"),
     "block4x1": ("gemv_block4x1_f32", "spmm_block4x1_f32"),
 }
 # (out_features, in_features): tiles are 4 and 16 rows, bitmaps 16 columns, K blocks 64 to 512 columns.

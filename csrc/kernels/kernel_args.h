@@ -116,11 +116,16 @@ struct GemvBitmapArgs {
 // Sliced ELLPACK: rows side by side in the lanes of a slice, filled up to the longest of them.
 inline constexpr int kSellLanes = 8;
 
-// One nonzero of each lane: a column inside the K block and the value. Side by side, so that weights are one stream.
+// One nonzero of each lane: the place of its x inside the K block, in bytes of a vector of floats (four times the
+// column: addresses in panels are then multiples that the processor forms by itself), and the value. Side by side, so
+// that weights are one stream.
 struct SellStep {
-    uint16_t columns[kSellLanes];
+    uint16_t offsets_bytes[kSellLanes];
     float values[kSellLanes];
 };
+
+// The most columns of a K block: the offset of the zero after them must still fit.
+inline constexpr int kMaxSellBlockColumns = 65535 / 4;
 
 // Slices of one K block that take equally many steps.
 struct SellRun {
@@ -153,6 +158,15 @@ struct GemvDenseArgs {
     int32_t num_columns;  // a multiple of 4
     const float* x;       // num_columns elements
     float* y;             // 4 * num_strips elements
+};
+
+// A panel of at most kMaxWideSell vectors.
+inline constexpr int kMaxWideSell = 2;
+
+struct SpmmSellArgs {
+    SellBlock block;
+    ConstPanel x;  // the K block's rows of the panel, and one of zeros
+    Panel y;       // the chunk's rows of the accumulator panel, and one more: added to
 };
 
 enum class Activation : int32_t {
@@ -202,6 +216,7 @@ using SpmmDenseKernel = void (*)(const SpmmDenseArgs&) noexcept;
 using SpmmBlockKernel = void (*)(const SpmmBlockArgs&) noexcept;
 using GemvBlockKernel = void (*)(const GemvBlockArgs&) noexcept;
 using GemvBitmapKernel = void (*)(const GemvBitmapArgs&) noexcept;
+using SpmmSellKernel = void (*)(const SpmmSellArgs&) noexcept;
 using GemvSellKernel = void (*)(const GemvSellArgs&) noexcept;
 using GemvDenseKernel = void (*)(const GemvDenseArgs&) noexcept;
 using PackKernel = void (*)(const PackArgs&, int num_wide, bool has_half) noexcept;
@@ -225,7 +240,8 @@ struct KernelTable {
     SpmmCsrKernel spmm_csr[kMaxWide + 1][2];
     SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
     SpmmBlockKernel spmm_block[kMaxWide + 1][2];  // as wide as dense
-    SpmmCsrKernel gemv_csr;                       // spmm_csr on a panel of one column: x and y are plain vectors
+    SpmmSellKernel spmm_sell[kMaxWideSell + 1][2];
+    SpmmCsrKernel gemv_csr;  // spmm_csr on a panel of one column: x and y are plain vectors
     GemvBlockKernel gemv_block;
     GemvBitmapKernel gemv_bitmap;
     GemvSellKernel gemv_sell;

@@ -12,6 +12,7 @@
 #include "spmm_block.h"
 #include "spmm_csr.h"
 #include "spmm_dense.h"
+#include "spmm_sell.h"
 #include "vec1.h"
 
 namespace {
@@ -29,6 +30,9 @@ constexpr void add_panel_kernels(KernelTable& table) {
             table.spmm_dense[kNumWide][kHasHalf] = spmm_dense<Wide, Half, kNumWide, kHasHalf, kRegisters>;
             table.spmm_block[kNumWide][kHasHalf] = spmm_block<Wide, Half, kNumWide, kHasHalf>;
         }
+    }
+    if constexpr (kNumWide + kHasHalf > 0 && kNumWide + kHasHalf <= kMaxWideSell) {
+        table.spmm_sell[kNumWide][kHasHalf] = spmm_sell<Wide, Half, kNumWide, kHasHalf>;
     }
     if constexpr (!kHasHalf) {
         add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, kNumWide, true>(table);

@@ -40,6 +40,14 @@ struct PanelRow {
         for (int j = 0; j < kWide; ++j) wide[j] = Wide::load(main + (row * kWide + j) * Wide::kWidth);
         if constexpr (kHasHalf) half = Half::load(tail + row * Half::kWidth);
     }
+    // The feature whose place in a vector of floats is so many bytes from its start.
+    SPARSEINF_INLINE void load_at(const ConstPanel& panel, uint64_t offset_bytes) {
+        const auto* main = reinterpret_cast<const char*>(panel.main) + offset_bytes * (kWide * Wide::kWidth);
+        for (int j = 0; j < kWide; ++j) wide[j] = Wide::load(main + j * sizeof(Wide));
+        if constexpr (kHasHalf) {
+            half = Half::load(reinterpret_cast<const char*>(panel.tail) + offset_bytes * Half::kWidth);
+        }
+    }
     SPARSEINF_INLINE void store(const Panel& y, int64_t row) const {
         for (int j = 0; j < kWide; ++j) wide[j].store(y.main + (row * kWide + j) * Wide::kWidth);
         if constexpr (kHasHalf) half.store(y.tail + row * Half::kWidth);
@@ -51,6 +59,10 @@ struct PanelRow {
         } else {
             clear();
         }
+    }
+    SPARSEINF_INLINE void add(const PanelRow& other) {
+        for (int j = 0; j < kWide; ++j) wide[j] = wide[j] + other.wide[j];
+        if constexpr (kHasHalf) half = half + other.half;
     }
     SPARSEINF_INLINE void add(Weight weight, const PanelRow& x) {
         if constexpr (kWide > 0) {

@@ -33,6 +33,7 @@ struct Vec2 {
     void store(float* p) const { __builtin_memcpy(p, v, sizeof v); }
 };
 
+inline Vec2 operator+(Vec2 a, Vec2 b) { return {{a.v[0] + b.v[0], a.v[1] + b.v[1]}}; }
 inline Vec2 multiply_add(Vec2 a, Vec2 b, Vec2 c) { return {{c.v[0] + a.v[0] * b.v[0], c.v[1] + a.v[1] * b.v[1]}}; }
 inline void transpose(Vec2 (&r)[2]) {
     const float t = r[0].v[1];

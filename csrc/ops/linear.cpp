@@ -22,7 +22,8 @@ const char* kernel_family(const Pack& pack, int64_t num_columns) {
     return std::visit(
         Overloaded{[&](const DensePack&) { return is_vector ? "gemv_dense_f32" : "spmm_dense_f32"; },
                    [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
-                   [](const BitmapPack&) { return "gemv_bitmap_f32"; }, [](const SellPack&) { return "gemv_sell_f32"; },
+                   [](const BitmapPack&) { return "gemv_bitmap_f32"; },
+                   [&](const SellPack&) { return is_vector ? "gemv_sell_f32" : "spmm_sell_f32"; },
                    [&](const BlockPack&) { return is_vector ? "gemv_block4x1_f32" : "spmm_block4x1_f32"; }},
         pack.form);
 }
@@ -58,8 +59,7 @@ void Linear::run(const LinearCall& call) const {
     std::visit(
         Overloaded{[&](const DensePack& pack) { run_either(pack); }, [&](const CsrPack& pack) { run_either(pack); },
                    [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const SellPack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const BlockPack& pack) { run_either(pack); }},
+                   [&](const SellPack& pack) { run_either(pack); }, [&](const BlockPack& pack) { run_either(pack); }},
         pack_for(call.num_columns).form);
 }
 

@@ -5,6 +5,7 @@
 #include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/sell_pack.h"
 
 namespace sparseinf {
 
@@ -14,6 +15,7 @@ inline constexpr int kPreferredWideCsr = 4;
 // All throw std::bad_alloc before anything is written.
 void run_on_panels(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call);
 void run_on_panels(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call);
+void run_on_panels(const SellPack& pack, const LinearLayer& layer, const LinearCall& call);
 void run_on_panels(const DensePack& pack, const LinearLayer& layer, const LinearCall& call);
 
 }  // namespace sparseinf

@@ -8,6 +8,7 @@ With N columns (rows of x), h half vectors of them, p panels and b visits to a r
     bitmap, N = 1   positions / 16 * bitmap_group
     block, N > 1    blocks * (p * block_visit + h * block_half) + p * strips * block_strip
     block, N = 1    blocks * block_scalar
+    sell, N > 1     nonzeros * (p * sell_visit + h * sell_half) + p * rows * sell_row, in panels of two vectors
     sell, N = 1     nonzeros * sell_nonzero + rows * sell_row
     dense, N > 1    weights * (p * dense_visit + h * dense_half)
     dense, N = 1    weights * dense_scalar
@@ -74,6 +75,8 @@ class LevelConstants:
     csr_row: float
     csr_scalar: float
     bitmap_group: float
+    sell_visit: float
+    sell_half: float
     sell_nonzero: float
     sell_row: float
     block_visit: float
@@ -95,63 +98,69 @@ class LevelConstants:
 CONSTANTS: dict[str, LevelConstants] = {
     "scalar": LevelConstants(
         half_vector=2,
-        csr_visit=0.349,
-        csr_half=0.0955,
-        csr_shared_half=0.0799,
-        csr_row=0.896,
-        csr_scalar=0.341,
-        bitmap_group=18.6,
-        sell_nonzero=0.254,
-        sell_row=0.504,
-        block_visit=0.677,
-        block_half=0.35,
-        block_strip=4.86,
-        block_scalar=0.385,
-        dense_visit=0.174,
-        dense_half=0.0843,
-        dense_scalar=0.0582,
-        convert=0.451,
-        call=1460.0,
+        csr_visit=0.345,
+        csr_half=0.0943,
+        csr_shared_half=0.0797,
+        csr_row=0.918,
+        csr_scalar=0.339,
+        bitmap_group=20.1,
+        sell_visit=0.495,
+        sell_half=0.0172,
+        sell_nonzero=0.219,
+        sell_row=1.12,
+        block_visit=0.692,
+        block_half=0.351,
+        block_strip=3.89,
+        block_scalar=0.379,
+        dense_visit=0.175,
+        dense_half=0.0808,
+        dense_scalar=0.0573,
+        convert=0.469,
+        call=1440.0,
     ),
     "avx2": LevelConstants(
         half_vector=4,
-        csr_visit=0.264,
-        csr_half=0.0736,
-        csr_shared_half=0.0597,
-        csr_row=0.948,
-        csr_scalar=0.359,
-        bitmap_group=1.49,
-        sell_nonzero=0.217,
-        sell_row=0.539,
-        block_visit=0.318,
-        block_half=0.48,
-        block_strip=2.42,
-        block_scalar=0.387,
-        dense_visit=0.0797,
-        dense_half=0.06,
-        dense_scalar=0.0465,
-        convert=0.133,
-        call=1630.0,
+        csr_visit=0.262,
+        csr_half=0.0744,
+        csr_shared_half=0.0585,
+        csr_row=0.926,
+        csr_scalar=0.358,
+        bitmap_group=1.48,
+        sell_visit=0.148,
+        sell_half=0.0853,
+        sell_nonzero=0.201,
+        sell_row=2.18,
+        block_visit=0.326,
+        block_half=0.475,
+        block_strip=2.09,
+        block_scalar=0.413,
+        dense_visit=0.0796,
+        dense_half=0.0587,
+        dense_scalar=0.0462,
+        convert=0.139,
+        call=1540.0,
     ),
     "avx512": LevelConstants(
         half_vector=8,
-        csr_visit=0.191,
-        csr_half=0.167,
+        csr_visit=0.19,
+        csr_half=0.162,
         csr_shared_half=0.101,
-        csr_row=0.984,
-        csr_scalar=0.325,
-        bitmap_group=0.833,
-        sell_nonzero=0.218,
-        sell_row=0.42,
-        block_visit=0.466,
-        block_half=0.483,
-        block_strip=0.647,
-        block_scalar=0.405,
-        dense_visit=0.0211,
-        dense_half=0.137,
-        dense_scalar=0.0456,
-        convert=0.124,
-        call=1720.0,
+        csr_row=0.988,
+        csr_scalar=0.326,
+        bitmap_group=0.836,
+        sell_visit=0.0773,
+        sell_half=0.162,
+        sell_nonzero=0.201,
+        sell_row=1.92,
+        block_visit=0.481,
+        block_half=0.472,
+        block_strip=0.957,
+        block_scalar=0.408,
+        dense_visit=0.02,
+        dense_half=0.138,
+        dense_scalar=0.0463,
+        convert=0.136,
+        call=1590.0,
     ),
 }
 
@@ -190,7 +199,10 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
     work = terms(pack, shape, num_columns, constants.half_vector)
     around: float = sum(work.pop(name) * getattr(constants, name) for name in ("convert", "call"))
     compute: float = sum(amount * getattr(constants, name) for name, amount in work.items())
-    passes = num_columns if pack in ("bitmap", "sell") else 1  # matrix-vector kernels read it once a column
+    passes = {
+        "bitmap": num_columns,  # one at a time
+        "sell": _sell_panels(num_columns, constants.half_vector),
+    }.get(pack, 1)
     return max(compute, passes * _read_ns(pack_bytes(pack, shape))) + around
 
 
@@ -239,9 +251,14 @@ def terms(pack: str, shape: LayerShape, num_columns: int, half_vector: int) -> d
     }
     if pack == "bitmap":
         work["bitmap_group"] = num_columns * shape.positions / 16
+    elif pack == "sell" and num_columns == 1:
+        work["sell_nonzero"] = shape.num_nonzeros
+        work["sell_row"] = shape.out_features
     elif pack == "sell":
-        work["sell_nonzero"] = num_columns * shape.num_nonzeros
-        work["sell_row"] = num_columns * shape.out_features
+        narrow_panels = _sell_panels(num_columns, half_vector)
+        work["sell_visit"] = narrow_panels * shape.num_nonzeros
+        work["sell_half"] = halves * shape.num_nonzeros
+        work["sell_row"] = narrow_panels * shape.out_features
     elif pack == "block4x1" and num_columns == 1:
         work["block_scalar"] = shape.num_blocks
     elif pack == "block4x1":
@@ -262,6 +279,10 @@ def terms(pack: str, shape: LayerShape, num_columns: int, half_vector: int) -> d
         work["csr_shared_half"] = halves * shape.num_nonzeros * shape.density
         work["csr_row"] = panels * _row_visits(shape, half_vector)
     return work
+
+
+def _sell_panels(num_columns: int, half_vector: int) -> int:
+    return -(-num_columns // (4 * half_vector))
 
 
 def _row_visits(shape: LayerShape, half_vector: int) -> float:

@@ -14,7 +14,6 @@
 #include "pack/bitmap_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
-#include "pack/sell_pack.h"
 #include "products.h"
 
 namespace {
@@ -61,6 +60,7 @@ TEST(every_level_has_a_kernel_for_every_panel_up_to_its_widest) {
         CHECK(kernels.max_wide_csr <= kMaxWide && has_all_up_to(kernels.max_wide_csr, kernels.spmm_csr));
         CHECK(kernels.max_wide_dense <= kMaxWide && has_all_up_to(kernels.max_wide_dense, kernels.spmm_dense));
         CHECK(has_all_up_to(kernels.max_wide_dense, kernels.spmm_block));
+        CHECK(kernels.spmm_sell[0][1] && kernels.spmm_sell[1][0] && kernels.spmm_sell[1][1] && kernels.spmm_sell[2][0]);
     });
 }
 
@@ -204,66 +204,6 @@ TEST(gemv_bitmap_multiplies) {
     });
 }
 
-// The arguments of gemv_sell for one block, each array of exactly the size that the kernel may touch.
-struct GuardedSell {
-    GuardedSell(const SellBlock& block, int64_t num_slices, int64_t num_steps, const std::vector<float>& features,
-                Side side)
-        : runs(block.runs, block.num_runs, side),
-          rows(block.rows, num_slices * kSellLanes, side),
-          steps(block.steps, num_steps, side),
-          x(features, side),
-          block{runs.data(), rows.data(), steps.data(), block.num_runs} {}
-
-    static GuardedSell of(const SellBlock& block, const std::vector<float>& features, Side side) {
-        int64_t num_slices = 0, num_steps = 0;
-        for (int32_t r = 0; r < block.num_runs; ++r) {
-            num_slices += block.runs[r].num_slices;
-            num_steps += int64_t{block.runs[r].num_slices} * block.runs[r].num_steps;
-        }
-        return {block, num_slices, num_steps, features, side};
-    }
-
-    GuardedArray<SellRun> runs;
-    GuardedArray<uint16_t> rows;
-    GuardedArray<SellStep> steps;
-    GuardedArray<float> x;
-    SellBlock block;
-};
-
-// Sums of a chunk, made block by block.
-std::vector<float> run_sell(const KernelTable& kernels, const SellPack& pack, const SellChunk& chunk,
-                            const std::vector<float>& x, Side side) {
-    GuardedArray<float> y(chunk.num_rows + 1, side);
-    std::fill_n(y.data(), y.size(), 0.0f);
-    auto from = x.begin();
-    for (const SellBlock& block : chunk.blocks) {
-        const auto count = std::min<std::ptrdiff_t>(pack.block_columns, x.end() - from);
-        const std::vector<float> features = padded({from, from + count}, pack.block_columns + 1);
-        const GuardedSell guarded = GuardedSell::of(block, features, side);
-        kernels.gemv_sell({guarded.block, guarded.x.data(), y.data()});
-        from += count;
-    }
-    return {y.data(), y.data() + chunk.num_rows};
-}
-
-TEST(gemv_sell_multiplies) {
-    for_each_isa([](Isa isa) {
-        for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
-            const SellPack pack = pack_sell(matrix.view(), 1);
-            const std::vector<float> x = random_values(matrix.shape.num_columns, Numbers::kWhole, random);
-            const Product expected = multiply(matrix, x, 1);
-            for (const Side side : kBothSides) {
-                for (const SellChunk& chunk : pack.chunks) {
-                    const std::vector<float> y = run_sell(kernels_for(isa), pack, chunk, x, side);
-                    for (size_t row = 0; row < y.size(); ++row) {
-                        CHECK(double{y[row]} == expected.sums[static_cast<size_t>(chunk.first_row) + row]);
-                    }
-                }
-            }
-        });
-    });
-}
-
 TEST(gemv_dense_multiplies) {
     for_each_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
@@ -293,7 +233,6 @@ TEST(sparse_kernels_never_use_x_at_pruned_positions) {
         const KernelTable& kernels = kernels_for(isa);
         const CsrPack csr = pack_csr(matrix.view(), 64, kernels, 1);
         const BitmapPack bitmap = pack_bitmap(matrix.view(), 1);
-        const SellPack sell = pack_sell(matrix.view(), 1);
         for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
             // Each row in turn is the one whose pruned positions are poisoned: its sum must not change.
             for (int64_t row = 1; row < 39; ++row) {
@@ -317,8 +256,6 @@ TEST(sparse_kernels_never_use_x_at_pruned_positions) {
                     first += csr.block_columns;
                 }
                 CHECK(double{y[row]} == expected);
-                CHECK(double{run_sell(kernels, sell, sell.chunks[0], x, Side::kEnd)[static_cast<size_t>(row)]} ==
-                      expected);
             }
         }
     });
