@@ -45,6 +45,14 @@ const Pack& Linear::pack_for(int64_t num_columns) const {
     return *plans_[i].pack;
 }
 
+double Linear::num_operations(int64_t num_columns) const {
+    if (num_columns == 0) return 0;
+    const int64_t num_weights = std::visit(Overloaded{[](const DensePack& p) { return p.num_rows * p.num_columns; },
+                                                      [](const auto& p) { return p.num_nonzeros; }},
+                                           pack_for(num_columns).form);
+    return static_cast<double>(2 * num_weights + in_features_ + out_features_) * static_cast<double>(num_columns);
+}
+
 void Linear::run(const LinearCall& call) const {
     if (call.num_columns == 0 || out_features_ == 0) return;
     const LinearLayer layer{out_features_, in_features_, *kernels_, bias_.size() > 0 ? bias_.data() : nullptr,

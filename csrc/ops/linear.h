@@ -33,6 +33,9 @@ public:
     int64_t out_features() const { return out_features_; }
     int64_t in_features() const { return in_features_; }
 
+    // Roughly what a call does: two a weight that is multiplied, one an element of x and y.
+    double num_operations(int64_t num_columns) const;
+
     // Throws std::bad_alloc before anything is written. Safe to call from several threads at once.
     void run(const LinearCall& call) const;
 

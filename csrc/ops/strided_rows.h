@@ -8,6 +8,8 @@ namespace sparseinf {
 
 class StridedRows {
 public:
+    static constexpr size_t kMaxDimensions = 64;  // NumPy's own limit
+
     StridedRows(const void* base, int64_t feature_stride_bytes)
         : base_(static_cast<const char*>(base)), feature_stride_bytes_(feature_stride_bytes) {}
 
@@ -39,7 +41,6 @@ private:
         int64_t size;
         int64_t stride_bytes;
     };
-    static constexpr size_t kMaxDimensions = 64;  // NumPy's own limit
 
     const char* base_;
     int64_t feature_stride_bytes_;
