@@ -149,10 +149,19 @@ SPARSEINF_INLINE void unpack_columns(const UnpackArgs& args, int first, const fl
         }
         Wide tile[Half::kWidth];
         transpose(rows, tile);
-        if (is_plain && num_columns == Half::kWidth && count == Wide::kWidth) {
-            const Wide bias = args.bias != nullptr ? Wide::load(args.bias + m) : Wide::broadcast(-0.0f);
+        if (is_plain && num_columns == Half::kWidth) {
+            const bool is_whole = count == Wide::kWidth;
+            const Wide bias = args.bias == nullptr ? Wide::broadcast(-0.0f)
+                              : is_whole           ? Wide::load(args.bias + m)
+                                                   : Wide::load_partial(args.bias + m, count);
             for (int n = 0; n < Half::kWidth; ++n) {
-                at_most(high, at_least(low, tile[n] + bias)).store(args.rows[first + n] + m);
+                const Wide y = at_most(high, at_least(low, tile[n] + bias));
+                float* to = args.rows[first + n] + m;
+                if (is_whole) {
+                    y.store(to);
+                } else {
+                    y.store_partial(to, count);
+                }
             }
             continue;
         }

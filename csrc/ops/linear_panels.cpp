@@ -1,7 +1,8 @@
 #include "ops/linear_panels.h"
 
+#include <new>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "common/aligned_buffer.h"
 #include "common/scratch.h"
@@ -16,18 +17,41 @@ namespace {
 constexpr int64_t kDenseChunkRows = 512;
 constexpr int64_t kDenseBlockColumns = 512;
 
-// One thread's working memory while it runs panels: a panel of x and the accumulators of one chunk of rows.
+// One thread's working memory while it runs panels: a panel of x and the accumulators of one chunk of rows. It lies at
+// the front of that memory itself, so that a call makes nothing on the heap.
 class PanelWorkspace {
 public:
     static int64_t bytes(int64_t width, int64_t in_features, int64_t chunk_rows) {
         return round_up((in_features + chunk_rows) * width * static_cast<int64_t>(sizeof(float)) + 4 * kCacheLineBytes,
-                        kCacheLineBytes);
+                        kCacheLineBytes) +
+               kHeaderBytes;
     }
 
-    PanelWorkspace(std::byte* memory, int64_t in_features, int64_t chunk_rows)
-        : memory_(reinterpret_cast<float*>(memory)), in_features_(in_features), chunk_rows_(chunk_rows) {}
+    // In `bytes` of memory, on a cache-line boundary, that outlive it.
+    static void make(std::byte* memory, int64_t in_features, int64_t chunk_rows) {
+        static_assert(std::is_trivially_destructible_v<PanelWorkspace> && sizeof(PanelWorkspace) <= kHeaderBytes);
+        new (memory) PanelWorkspace(reinterpret_cast<float*>(memory + kHeaderBytes), in_features, chunk_rows);
+    }
+    static PanelWorkspace& at(std::byte* memory) { return *std::launder(reinterpret_cast<PanelWorkspace*>(memory)); }
 
-    // Lays out, and fills, the panel of columns [first, first + count).
+    // Lays out, and fills, the panel of columns [first, first + count), if it is not there yet.
+    void hold(int64_t panel, const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count) {
+        if (std::exchange(panel_, panel) != panel) pack(call, layer, first, count);
+    }
+
+    ConstPanel x_from(int64_t feature, int vector_width) const {
+        return {x.main + feature * shape.num_wide * vector_width, x.tail + feature * (vector_width / 2)};
+    }
+
+    PanelShape shape{};
+    Panel x, sums;
+
+private:
+    static constexpr int64_t kHeaderBytes = 2 * kCacheLineBytes;
+
+    PanelWorkspace(float* memory, int64_t in_features, int64_t chunk_rows)
+        : memory_(memory), in_features_(in_features), chunk_rows_(chunk_rows) {}
+
     void pack(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count) {
         const int vector_width = layer.kernels.vector_width;
         shape = PanelShape::of(count, vector_width);
@@ -44,17 +68,10 @@ public:
                            shape.num_wide, shape.has_half);
     }
 
-    ConstPanel x_from(int64_t feature, int vector_width) const {
-        return {x.main + feature * shape.num_wide * vector_width, x.tail + feature * (vector_width / 2)};
-    }
-
-    PanelShape shape{};
-    Panel x, sums;
-
-private:
     float* memory_;
     int64_t in_features_;
     int64_t chunk_rows_;
+    int64_t panel_ = -1;
 };
 
 // A family of kernels that run on panels: how a pack's rows are cut into chunks, and how one chunk is computed.
@@ -135,21 +152,17 @@ void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall
         chunk_rows = std::max(chunk_rows, accumulator_rows(panels.num_rows(chunk)));
     }
 
-    const int64_t bytes =
-        PanelWorkspace::bytes(round_up(split.width(), kernels.vector_width / 2), layer.in_features, chunk_rows);
+    const int64_t bytes = PanelWorkspace::bytes(split.width(), layer.in_features, chunk_rows);
     Scratch scratch(bytes * num_threads);
-    std::vector<int64_t> packed_panel(static_cast<size_t>(num_threads), -1);
-    std::vector<PanelWorkspace> workspaces;
     for (int slot = 0; slot < num_threads; ++slot) {
-        workspaces.emplace_back(scratch.data() + slot * bytes, layer.in_features, chunk_rows);
+        PanelWorkspace::make(scratch.data() + slot * bytes, layer.in_features, chunk_rows);
     }
     // A thread packs a panel again when it comes to one that another packed: that is cheaper than waiting for it.
     parallel_for(split.count() * num_chunks, num_threads, [&](int slot, int64_t unit) {
         const int64_t panel = unit / num_chunks, chunk = unit % num_chunks;
         const int64_t first = split.first(panel), count = split.size(panel);
-        auto& work = workspaces[static_cast<size_t>(slot)];
-        if (std::exchange(packed_panel[static_cast<size_t>(slot)], panel) != panel)
-            work.pack(call, layer, first, count);
+        auto& work = PanelWorkspace::at(scratch.data() + slot * bytes);
+        work.hold(panel, call, layer, first, count);
         panels.compute(chunk, kernels, work);
         const int64_t first_row = panels.first_row(chunk);
         const RowPointers rows(call, layer, first, count, first_row);

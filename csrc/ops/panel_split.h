@@ -23,10 +23,15 @@ struct PanelShape {
 // width decides nothing but time: each sum adds the same products in the same order in any panel.
 class PanelSplit {
 public:
-    // widest: the widest panel that the kernels run; preferred: where they run best; all in columns, multiples of
-    // `granule`.
+    // widest: the widest panel that the kernels run; preferred: where they run best, no wider than that; both
+    // in columns and multiples of `granule`.
     PanelSplit(int64_t num_columns, int64_t preferred, int64_t widest, int64_t granule, int64_t min_panels) {
         num_columns_ = num_columns;
+        if (num_columns <= preferred && min_panels == 1) {  // as what follows would find by many divisions
+            width_ = round_up(num_columns, granule);
+            count_ = 1;
+            return;
+        }
         const int64_t for_width =
             std::max((num_columns + widest - 1) / widest, (2 * num_columns + preferred - 1) / (2 * preferred));
         const int64_t wanted = std::max({int64_t{1}, for_width, min_panels});
