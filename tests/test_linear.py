@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import pickle
 import subprocess
@@ -200,6 +201,27 @@ class TestErrorWall:
         with pytest.raises(TypeError, match=f"{name} is a masked array"):
             layer(**arrays)
 
+    @pytest.mark.parametrize("name", ["x", "out", "residual"])
+    def test_other_classes_of_arrays_are_as_good(self, layer, name):
+        arrays = {"x": columns_of(2, 160), "out": np.empty((2, 96), np.float32), "residual": columns_of(2, 96)}
+        expected = layer(**arrays).copy()
+        arrays[name] = arrays[name].view(np.recarray)
+        np.testing.assert_array_equal(layer(**arrays), expected)
+        assert layer(**arrays) is arrays["out"]
+
+    @pytest.mark.parametrize("num_arguments", [0, 4])
+    def test_a_compiled_layer_takes_one_to_three_arguments(self, num_arguments):
+        pack = sparseinf.runtime.pack_dense(np.eye(3, dtype=np.float32), 1)
+        options = {"isa": "scalar", "bias": None, "epilogue": sparseinf.runtime.Epilogue(), "num_threads": 1}
+        native = sparseinf.runtime.Linear(3, 3, plans=[(1, pack)], **options)
+        with pytest.raises(TypeError, match=f"x, out and residual, but {num_arguments} arguments came"):
+            native(*[np.ones(3, np.float32)] * num_arguments)
+
+    def test_a_compiled_layer_that_was_never_made_is_refused(self):
+        native = sparseinf.runtime.Linear.__new__(sparseinf.runtime.Linear)
+        with pytest.raises(TypeError, match="never called"):
+            native(np.ones(3, np.float32))
+
     def test_wrong_in_features_names_both_numbers(self, layer):
         with pytest.raises(ValueError, match="x has 159 columns, but this layer has in_features = 160"):
             layer(np.zeros((2, 159), np.float32))
@@ -382,10 +404,11 @@ def test_residual_and_activation(weight):
     assert (np.abs(layer(x, residual=residual) - activate(sums, "relu")) <= bound).all()
 
 
-def test_many_threads_call_one_layer():
-    weight = sparse_weight((1200, 300), 0.8)
-    layer = sparseinf.load(weight, threads=4)
-    inputs = [columns_of(n, 300, seed=n) for n in (1, 2, 30, 64, 130)]
+# Calls on the small layer are so short that they keep the interpreter lock.
+@pytest.mark.parametrize("shape", [(1200, 300), (40, 30)], ids=str)
+def test_many_threads_call_one_layer(shape):
+    layer = sparseinf.load(sparse_weight(shape, 0.8), threads=4)
+    inputs = [columns_of(n, shape[1], seed=n) for n in (1, 2, 30, 64, 130)]
     expected = [layer(x) for x in inputs]
     wrong = []
 
@@ -399,6 +422,25 @@ def test_many_threads_call_one_layer():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_call_says_what_it_takes():
+    parameters = inspect.signature(sparseinf.SparseLinear.__call__).parameters
+    assert [(name, parameter.kind.name) for name, parameter in parameters.items()] == [
+        ("self", "POSITIONAL_OR_KEYWORD"),
+        ("x", "POSITIONAL_OR_KEYWORD"),
+        ("out", "KEYWORD_ONLY"),
+        ("residual", "KEYWORD_ONLY"),
+    ]
+    assert "residual : float32" in sparseinf.SparseLinear.__call__.__doc__
+
+
+def test_as_many_dimensions_as_numpy_has(layer):
+    x = columns_of(1, 160)
+    most = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+    y = layer(x.reshape((1,) * (most - 1) + (160,)))
+    assert y.shape == (1,) * (most - 1) + (96,)
+    np.testing.assert_array_equal(y.reshape(1, 96), layer(x))
 
 
 def test_works_after_a_fork(tmp_path):
