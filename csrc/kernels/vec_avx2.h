@@ -15,10 +15,7 @@ struct Vec4 {
     static Vec4 broadcast(float value) { return {_mm_set1_ps(value)}; }
     static Vec4 load(const void* p) { return {_mm_loadu_ps(static_cast<const float*>(p))}; }
     static Vec4 from(const float* a, const float* b, const float* c, const float* d) {
-        __m128 lanes = _mm_load_ss(a);
-        lanes = _mm_insert_ps(lanes, _mm_load_ss(b), 0x10);
-        lanes = _mm_insert_ps(lanes, _mm_load_ss(c), 0x20);
-        return {_mm_insert_ps(lanes, _mm_load_ss(d), 0x30)};
+        return {_mm_setr_ps(*a, *b, *c, *d)};
     }
     void store(float* p) const { _mm_storeu_ps(p, v); }
     static __m128i mask(int count) { return _mm_cmpgt_epi32(_mm_set1_epi32(count), _mm_setr_epi32(0, 1, 2, 3)); }
