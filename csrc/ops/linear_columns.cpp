@@ -6,21 +6,10 @@
 #include "common/aligned_buffer.h"
 #include "common/scratch.h"
 #include "common/thread_pool.h"
+#include "ops/feature_blocks.h"
 
 namespace sparseinf {
 namespace {
-
-// The features of x as a kernel reads them: in blocks, each filled up with zeros.
-struct FeatureBlocks {
-    int64_t num_features;
-    int64_t block_features;
-    int64_t stride;  // elements from one block to the next
-
-    int64_t num_blocks() const {
-        return block_features == 0 ? 0 : (num_features + block_features - 1) / block_features;
-    }
-    int64_t size() const { return num_blocks() * stride; }
-};
 
 // A family of matrix-vector kernels: how a pack's rows are cut into units, and how one unit is computed.
 // Units begin at multiples of sixteen rows: the epilogue of one must not read the sums of the next.
@@ -85,7 +74,7 @@ struct ChunkUnits {
 };
 
 struct CsrRows : ChunkUnits<CsrPack> {
-    FeatureBlocks x_layout() const { return {pack.num_columns, pack.num_columns, pack.num_columns}; }
+    FeatureBlocks x_layout() const { return FeatureBlocks::contiguous(pack.num_columns); }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
         int64_t column = 0;
         for (const auto& block : pack.chunks[static_cast<size_t>(unit)].blocks) {
@@ -96,7 +85,7 @@ struct CsrRows : ChunkUnits<CsrPack> {
 };
 
 struct BlockRows : ChunkUnits<BlockPack> {
-    FeatureBlocks x_layout() const { return {pack.num_columns, pack.num_columns, pack.num_columns}; }
+    FeatureBlocks x_layout() const { return FeatureBlocks::contiguous(pack.num_columns); }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
         int64_t column = 0;
         for (const auto& block : pack.chunks[static_cast<size_t>(unit)].blocks) {

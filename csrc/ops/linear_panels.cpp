@@ -7,6 +7,7 @@
 #include "common/aligned_buffer.h"
 #include "common/scratch.h"
 #include "common/thread_pool.h"
+#include "ops/feature_blocks.h"
 #include "ops/panel_split.h"
 
 namespace sparseinf {
@@ -21,16 +22,17 @@ constexpr int64_t kDenseBlockColumns = 512;
 // the front of that memory itself, so that a call makes nothing on the heap.
 class PanelWorkspace {
 public:
-    static int64_t bytes(int64_t width, int64_t in_features, int64_t chunk_rows) {
-        return round_up((in_features + chunk_rows) * width * static_cast<int64_t>(sizeof(float)) + 4 * kCacheLineBytes,
-                        kCacheLineBytes) +
+    static int64_t bytes(int64_t width, const FeatureBlocks& features, int64_t chunk_rows) {
+        return round_up(
+                   (features.size() + chunk_rows) * width * static_cast<int64_t>(sizeof(float)) + 4 * kCacheLineBytes,
+                   kCacheLineBytes) +
                kHeaderBytes;
     }
 
     // In `bytes` of memory, on a cache-line boundary, that outlive it.
-    static void make(std::byte* memory, int64_t in_features, int64_t chunk_rows) {
+    static void make(std::byte* memory, const FeatureBlocks& features, int64_t chunk_rows) {
         static_assert(std::is_trivially_destructible_v<PanelWorkspace> && sizeof(PanelWorkspace) <= kHeaderBytes);
-        new (memory) PanelWorkspace(reinterpret_cast<float*>(memory + kHeaderBytes), in_features, chunk_rows);
+        new (memory) PanelWorkspace(reinterpret_cast<float*>(memory + kHeaderBytes), features, chunk_rows);
     }
     static PanelWorkspace& at(std::byte* memory) { return *std::launder(reinterpret_cast<PanelWorkspace*>(memory)); }
 
@@ -49,8 +51,8 @@ public:
 private:
     static constexpr int64_t kHeaderBytes = 2 * kCacheLineBytes;
 
-    PanelWorkspace(float* memory, int64_t in_features, int64_t chunk_rows)
-        : memory_(memory), in_features_(in_features), chunk_rows_(chunk_rows) {}
+    PanelWorkspace(float* memory, const FeatureBlocks& features, int64_t chunk_rows)
+        : memory_(memory), features_(features), chunk_rows_(chunk_rows) {}
 
     void pack(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count) {
         const int vector_width = layer.kernels.vector_width;
@@ -58,29 +60,43 @@ private:
         const int64_t main = shape.num_wide * vector_width, tail = shape.has_half ? vector_width / 2 : 0;
         float* at = memory_;
         const auto take = [&at](int64_t size) { return std::exchange(at, at + round_up(size, 16)); };
-        x = {take(in_features_ * main), take(in_features_ * tail)};
+        x = {take(features_.size() * main), take(features_.size() * tail)};
         sums = {take(chunk_rows_ * main), take(chunk_rows_ * tail)};
 
+        const int64_t stride_bytes = call.x.feature_stride_bytes();
         std::array<const char*, kMaxPanelColumns> rows;
-        for (int64_t n = 0; n < count; ++n) rows[static_cast<size_t>(n)] = call.x.row(first + n);
-        layer.kernels.pack({rows.data(), call.x.feature_stride_bytes(), static_cast<int32_t>(count),
-                            static_cast<int32_t>(in_features_), x},
-                           shape.num_wide, shape.has_half);
+        for (int64_t block = 0; block < features_.num_blocks(); ++block) {
+            const int64_t feature = block * features_.block_features;
+            const int64_t size = std::min(features_.block_features, features_.num_features - feature);
+            const Panel to{x.main + block * features_.stride * main, x.tail + block * features_.stride * tail};
+            for (int64_t n = 0; n < count; ++n) {
+                rows[static_cast<size_t>(n)] = call.x.row(first + n) + feature * stride_bytes;
+            }
+            layer.kernels.pack({rows.data(), stride_bytes, static_cast<int32_t>(count), static_cast<int32_t>(size), to},
+                               shape.num_wide, shape.has_half);
+            std::fill(to.main + size * main, to.main + features_.stride * main, 0.0f);
+            std::fill(to.tail + size * tail, to.tail + features_.stride * tail, 0.0f);
+        }
     }
 
     float* memory_;
-    int64_t in_features_;
+    FeatureBlocks features_;
     int64_t chunk_rows_;
     int64_t panel_ = -1;
 };
 
 // A family of kernels that run on panels: how a pack's rows are cut into chunks, and how one chunk is computed.
-struct CsrPanels {
-    const CsrPack& pack;
+template <class Pack>
+struct ChunkPanels {
+    const Pack& pack;
 
     int64_t num_chunks() const { return static_cast<int64_t>(pack.chunks.size()); }
     int64_t first_row(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].first_row; }
     int64_t num_rows(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].num_rows; }
+    FeatureBlocks x_layout() const { return FeatureBlocks::contiguous(pack.num_columns); }
+};
+
+struct CsrPanels : ChunkPanels<CsrPack> {
     int64_t num_weights() const { return pack.num_nonzeros; }
     static int preferred_wide(const KernelTable&) { return kPreferredWideCsr; }
     static int max_wide(const KernelTable& kernels) { return kernels.max_wide_csr; }
@@ -95,12 +111,7 @@ struct CsrPanels {
     }
 };
 
-struct BlockPanels {
-    const BlockPack& pack;
-
-    int64_t num_chunks() const { return static_cast<int64_t>(pack.chunks.size()); }
-    int64_t first_row(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].first_row; }
-    int64_t num_rows(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].num_rows; }
+struct BlockPanels : ChunkPanels<BlockPack> {
     int64_t num_weights() const { return pack.weights.size(); }
     static int preferred_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
     static int max_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
@@ -115,8 +126,31 @@ struct BlockPanels {
     }
 };
 
+struct SellPanels : ChunkPanels<SellPack> {
+    int64_t num_weights() const { return pack.num_nonzeros; }
+    FeatureBlocks x_layout() const { return {pack.num_columns, pack.block_columns, pack.block_columns + 1}; }
+    static int preferred_wide(const KernelTable&) { return kMaxWideSell; }
+    static int max_wide(const KernelTable&) { return kMaxWideSell; }
+
+    void compute(int64_t chunk, const KernelTable& kernels, const PanelWorkspace& work) const {
+        const SellChunk& rows = pack.chunks[static_cast<size_t>(chunk)];
+        const int64_t main = work.shape.num_wide * kernels.vector_width;
+        const int64_t tail = work.shape.has_half ? kernels.vector_width / 2 : 0;
+        std::fill_n(work.sums.main, (rows.num_rows + 1) * main, 0.0f);
+        std::fill_n(work.sums.tail, (rows.num_rows + 1) * tail, 0.0f);
+        int64_t feature = 0;
+        for (const auto& block : rows.blocks) {
+            kernels.spmm_sell[work.shape.num_wide][work.shape.has_half](
+                {block, work.x_from(feature, kernels.vector_width), work.sums});
+            feature += pack.block_columns + 1;
+        }
+    }
+};
+
 struct DensePanels {
     const DensePack& pack;
+
+    FeatureBlocks x_layout() const { return FeatureBlocks::contiguous(pack.num_columns); }
 
     int64_t num_chunks() const { return std::max<int64_t>(1, (pack.num_rows + kDenseChunkRows - 1) / kDenseChunkRows); }
     int64_t first_row(int64_t chunk) const { return chunk * kDenseChunkRows; }
@@ -152,10 +186,11 @@ void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall
         chunk_rows = std::max(chunk_rows, accumulator_rows(panels.num_rows(chunk)));
     }
 
-    const int64_t bytes = PanelWorkspace::bytes(split.width(), layer.in_features, chunk_rows);
+    const FeatureBlocks features = panels.x_layout();
+    const int64_t bytes = PanelWorkspace::bytes(split.width(), features, chunk_rows);
     Scratch scratch(bytes * num_threads);
     for (int slot = 0; slot < num_threads; ++slot) {
-        PanelWorkspace::make(scratch.data() + slot * bytes, layer.in_features, chunk_rows);
+        PanelWorkspace::make(scratch.data() + slot * bytes, features, chunk_rows);
     }
     // A thread packs a panel again when it comes to one that another packed: that is cheaper than waiting for it.
     parallel_for(split.count() * num_chunks, num_threads, [&](int slot, int64_t unit) {
@@ -177,11 +212,15 @@ void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall
 }  // namespace
 
 void run_on_panels(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_panels(CsrPanels{pack}, layer, call);
+    run_panels(CsrPanels{{pack}}, layer, call);
 }
 
 void run_on_panels(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_panels(BlockPanels{pack}, layer, call);
+    run_panels(BlockPanels{{pack}}, layer, call);
+}
+
+void run_on_panels(const SellPack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_panels(SellPanels{{pack}}, layer, call);
 }
 
 void run_on_panels(const DensePack& pack, const LinearLayer& layer, const LinearCall& call) {
