@@ -62,9 +62,9 @@ public:
           kernels_(kernels),
           words_a_row_(static_cast<size_t>(block_columns + 63) / 64) {}
 
-    void pack(CsrChunk& chunk) {
+    // values: where the chunk's values go.
+    void pack(CsrChunk& chunk, float* values) {
         blocks_.begin_chunk(chunk.first_row, chunk.num_rows);
-        chunk.values = AlignedBuffer<float>(blocks_.num_nonzeros());
         packed_columns_.resize(static_cast<size_t>(blocks_.num_nonzeros()));  // at most: shared ones are written once
         packed_rows_.clear();
         runs_.clear();
@@ -85,7 +85,7 @@ public:
                 ++runs_.back().num_pairs;
                 packed_rows_.push_back(static_cast<uint16_t>(pair.first));
                 packed_rows_.push_back(static_cast<uint16_t>(pair.second));
-                write_pair(chunk, pair, packed_columns_.data() + column, chunk.values.data() + value);
+                write_pair(chunk, pair, packed_columns_.data() + column, values + value);
                 column += pair.num_shared + 2 * int64_t{pair.num_single} + pair.num_rest;
                 value += 2 * (int64_t{pair.num_shared} + pair.num_single) + pair.num_rest;
             }
@@ -97,7 +97,7 @@ public:
         for (size_t block = 0; block + 1 < offsets.size(); ++block) {
             const Offsets& at = offsets[block];
             chunk.blocks.push_back({chunk.runs.data() + at.runs, chunk.rows.data() + at.rows,
-                                    chunk.columns.data() + at.columns, chunk.values.data() + at.values,
+                                    chunk.columns.data() + at.columns, values + at.values,
                                     static_cast<int32_t>(offsets[block + 1].runs - at.runs)});
         }
     }
@@ -261,10 +261,10 @@ void read_row(const CsrRun& run, uint32_t side, int32_t first_column, const uint
 
 }  // namespace
 
-int64_t CsrChunk::nbytes() const { return runs.nbytes() + rows.nbytes() + columns.nbytes() + values.nbytes(); }
+int64_t CsrChunk::nbytes() const { return runs.nbytes() + rows.nbytes() + columns.nbytes(); }
 
 int64_t CsrPack::nbytes() const {
-    int64_t sum = 0;
+    int64_t sum = values.nbytes();
     for (const auto& chunk : chunks) sum += chunk.nbytes();
     return sum;
 }
@@ -276,13 +276,15 @@ CsrPack pack_csr(const CsrView& matrix, int panel_columns, const KernelTable& ke
     pack.num_nonzeros = matrix.num_nonzeros();
     pack.block_columns = choose_block_columns(matrix, panel_columns);
     pack.chunks = cut_into_chunks<CsrChunk>(matrix, kChunkRows);
+    pack.values = AlignedBuffer<float>(pack.num_nonzeros);
     const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
     std::atomic<bool> out_of_memory{false};
     std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));
     for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels);
     parallel_for(num_chunks, num_threads, [&](int slot, int64_t i) {
         try {
-            packers[static_cast<size_t>(slot)]->pack(pack.chunks[static_cast<size_t>(i)]);
+            CsrChunk& chunk = pack.chunks[static_cast<size_t>(i)];
+            packers[static_cast<size_t>(slot)]->pack(chunk, pack.values.data() + matrix.row_offsets[chunk.first_row]);
         } catch (const std::bad_alloc&) {
             out_of_memory = true;
         }

@@ -23,13 +23,12 @@ constexpr int64_t accumulator_rows(int64_t num_rows) { return num_rows + 16; }
 struct CsrChunk {
     int32_t first_row = 0;
     int32_t num_rows = 0;
-    std::vector<CsrBlock> blocks;  // one a K block, pointing into the buffers below
+    std::vector<CsrBlock> blocks;  // one a K block, pointing into the buffers below and the pack's values
     AlignedBuffer<CsrRun> runs;
     AlignedBuffer<uint16_t> rows;
     AlignedBuffer<uint16_t> columns;
-    AlignedBuffer<float> values;
 
-    int64_t nbytes() const;
+    int64_t nbytes() const;  // without values
 };
 
 struct CsrPack {
@@ -38,6 +37,7 @@ struct CsrPack {
     int64_t num_nonzeros = 0;
     int32_t block_columns = 0;  // columns a K block
     std::vector<CsrChunk> chunks;
+    AlignedBuffer<float> values;  // of all chunks: together they lie on huge pages sooner than each on its own
 
     int64_t nbytes() const;
 };
