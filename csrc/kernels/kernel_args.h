@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "packing_args.h"
+
 namespace sparseinf {
 
 // The widest panel of any level, in vectors.
@@ -224,9 +226,6 @@ using UnpackKernel = void (*)(const UnpackArgs&, int num_wide, bool has_half) no
 
 using FinishKernel = void (*)(const UnpackArgs&) noexcept;
 
-// The number of bits set in both of two sets of 64 * num_words bits.
-using CommonBitsKernel = int64_t (*)(const uint64_t* a, const uint64_t* b, int64_t num_words) noexcept;
-
 // Keeps every multiplier busy for `iterations` rounds; returns the floating-point operations done.
 using PeakKernel = int64_t (*)(int64_t iterations) noexcept;
 // Reads `count` floats (a multiple of 64) and returns a value that depends on all of them.
@@ -249,7 +248,10 @@ struct KernelTable {
     PackKernel pack;
     UnpackKernel unpack;
     FinishKernel finish_vector;
-    CommonBitsKernel common_bits;
+    CutRowKernel cut_row;
+    MarkColumnsKernel mark_columns;
+    PairRowsKernel pair_rows;
+    WritePairsKernel write_pairs;
     PeakKernel peak;
     ReadKernel read;
 };

@@ -1,19 +1,21 @@
 // Fills a level's table from the kernel bodies: included once by each kernels_<level>.cpp.
 #pragma once
 
-#include "common_bits.h"
+#include "cut_row.h"
 #include "gemv_bitmap.h"
 #include "gemv_block.h"
 #include "gemv_dense.h"
 #include "gemv_sell.h"
 #include "kernel_args.h"
 #include "machine_peak.h"
+#include "pair_rows.h"
 #include "panels.h"
 #include "spmm_block.h"
 #include "spmm_csr.h"
 #include "spmm_dense.h"
 #include "spmm_sell.h"
 #include "vec1.h"
+#include "write_pairs.h"
 
 namespace {
 
@@ -55,7 +57,10 @@ constexpr KernelTable make_kernel_table() {
     table.pack = pack<Wide, Half>;
     table.unpack = unpack<Wide, Half>;
     table.finish_vector = finish_vector<Wide>;
-    table.common_bits = common_bits;
+    table.cut_row = cut_row<Wide>;
+    table.mark_columns = mark_columns<Wide>;
+    table.pair_rows = pair_rows;
+    table.write_pairs = write_pairs<Wide>;
     table.peak = peak_multiply_add<Wide>;
     table.read = read_all<Wide>;
     add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, 0, false>(table);

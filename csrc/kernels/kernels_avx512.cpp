@@ -1,4 +1,5 @@
 // The kernels of level avx512: AVX-512 F, BW, CD, DQ and VL.
+#include "packing_avx512.h"
 #include "vec_avx512.h"
 // The bodies below are written over the vectors above.
 #include "kernel_table.h"

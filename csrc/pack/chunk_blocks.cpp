@@ -5,30 +5,18 @@
 namespace sparseinf {
 namespace {
 
-// Nonzeros looked at together. A loop to a segment's own end would mispredict its exit for nearly every segment; the
-// surplus of whole steps is overwritten.
-constexpr int64_t kStep = 16;
-
 // Nonzeros copied at once: 400 KB of the L2 cache, in which they stay until they are packed.
 constexpr int64_t kCopiedNonzeros = 64 << 10;
 
-// The first of columns[at..end) that is not below limit.
-int64_t first_not_below(const int32_t* columns, int64_t at, int64_t end, int64_t limit) {
-    const auto bound = static_cast<int32_t>(std::min<int64_t>(limit, INT32_MAX));
-    while (at + kStep <= end) {
-        int32_t num_below = 0;
-        for (int64_t i = 0; i < kStep; ++i) num_below += columns[at + i] < bound;
-        at += num_below;
-        if (num_below < kStep) return at;
-    }
-    while (at < end && columns[at] < bound) ++at;
-    return at;
-}
+// Rows between one that is copied and the one that is fetched. Zen 4, ns a nonzero of packing in all, none / 4 / 8 / 16
+// rows ahead: 50 % zeros 2.78 / 2.61 / 2.65 / 2.79, 90 % 4.91 / 4.63 / 4.66 / 4.73, 95 % 6.3 / 5.95 / 5.9 / 6.0.
+constexpr int64_t kRowsAhead = 8;
 
 }  // namespace
 
-ChunkBlocks::ChunkBlocks(const CsrView& matrix, int64_t block_columns)
+ChunkBlocks::ChunkBlocks(const CsrView& matrix, int64_t block_columns, CutRowKernel cut_row)
     : matrix_(matrix),
+      cut_row_(cut_row),
       block_columns_(block_columns),
       num_blocks_(std::max<int64_t>(1, (matrix.num_columns + block_columns - 1) / block_columns)) {}
 
@@ -47,59 +35,35 @@ void ChunkBlocks::copy_blocks(int64_t first_block) {
     first_block_ = first_block;
     end_block_ = first_block + num_blocks;
 
-    sizes_.assign(static_cast<size_t>(num_blocks * num_rows_), 0);
+    sizes_.resize(static_cast<size_t>(num_blocks * num_rows_));
     starts_.resize(sizes_.size());
+    const int64_t nonzeros_a_row = num_blocks * nonzeros_a_block / std::max<int64_t>(num_rows_, 1);
+    int64_t to = 0;
     for (int64_t row = 0; row < num_rows_; ++row) {
-        int64_t at = next_[static_cast<size_t>(row)];
-        for (int64_t block = 0; block < num_blocks && at < row_ends_[row]; ++block) {
-            const int64_t end_column = (first_block + block + 1) * block_columns_;
-            const int64_t end = first_not_below(matrix_.columns, at, row_ends_[row], end_column);
-            sizes_[static_cast<size_t>(block * num_rows_ + row)] = static_cast<uint32_t>(end - at);
-            at = end;
+        if (row + kRowsAhead < num_rows_) {
+            const int64_t ahead = next_[static_cast<size_t>(row + kRowsAhead)];
+            for (int64_t i = 0; i <= nonzeros_a_row; i += 16) {
+                __builtin_prefetch(matrix_.columns + ahead + i);
+                __builtin_prefetch(matrix_.values + ahead + i);
+            }
         }
-    }
-    int64_t next = 0;
-    for (int64_t block = 0; block < num_blocks; ++block) {
-        for (int64_t row = 0; row < num_rows_; ++row) {
-            const auto at = static_cast<size_t>(block * num_rows_ + row);
-            starts_[at] = next;
-            next += sizes_[at];
-        }
-        next += kStep;  // room for what the last row's last step copies too much
-    }
-    columns_.resize(static_cast<size_t>(next));
-    values_.resize(static_cast<size_t>(next));
-
-    for (int64_t row = 0; row < num_rows_; ++row) {
         int64_t& from = next_[static_cast<size_t>(row)];
-        for (int64_t block = 0; block < num_blocks; ++block) {
-            const auto at = static_cast<size_t>(block * num_rows_ + row);
-            copy_segment(from, sizes_[at], (first_block + block) * block_columns_, starts_[at]);
-            from += sizes_[at];
-        }
+        const int64_t left = row_ends_[row] - from;
+        make_room(to + std::min(left, num_blocks * block_columns_) + kRowRoom);
+        const int64_t size = cut_row_({matrix_.columns + from, matrix_.values + from, left,
+                                       first_block * block_columns_, block_columns_, num_blocks, columns_.data() + to,
+                                       values_.data() + to, to, sizes_.data() + row, starts_.data() + row, num_rows_});
+        from += size;
+        to += size;
     }
 }
 
-// In whole steps, as far as the matrix has that many nonzeros.
-void ChunkBlocks::copy_segment(int64_t from, int64_t size, int64_t first_column, int64_t to) {
-    for (int64_t done = 0; done < size; done += kStep) {
-        const int32_t* in_columns = matrix_.columns + from + done;
-        const float* in_values = matrix_.values + from + done;
-        uint16_t* columns = columns_.data() + to + done;
-        float* values = values_.data() + to + done;
-        const auto copy = [&](int64_t count) {
-            for (int64_t i = 0; i < count; ++i) {
-                columns[i] = static_cast<uint16_t>(in_columns[i] - static_cast<int32_t>(first_column));
-                values[i] = in_values[i];
-            }
-        };
-        const int64_t left = matrix_.num_nonzeros() - from - done;
-        if (left >= kStep) {
-            copy(kStep);
-        } else {
-            copy(left);
-        }
-    }
+void ChunkBlocks::make_room(int64_t size) {
+    if (size <= static_cast<int64_t>(columns_.size())) return;
+    const int64_t usual = std::min(kCopiedNonzeros * 5 / 4, num_nonzeros_ + kRowRoom);
+    const auto new_size = static_cast<size_t>(std::max(size, usual));
+    columns_.resize(new_size);
+    values_.resize(new_size);
 }
 
 }  // namespace sparseinf

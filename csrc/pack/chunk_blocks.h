@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/packing_args.h"
 #include "pack/csr_view.h"
 
 namespace sparseinf {
@@ -22,7 +23,7 @@ struct Segment {
 class ChunkBlocks {
 public:
     // block_columns is at most 2^16. Keeps its memory from one chunk to the next.
-    ChunkBlocks(const CsrView& matrix, int64_t block_columns);
+    ChunkBlocks(const CsrView& matrix, int64_t block_columns, CutRowKernel cut_row);
 
     void begin_chunk(int64_t first_row, int64_t num_rows);
 
@@ -34,6 +35,12 @@ public:
         if (block == end_block_) copy_blocks(block);
         first_segment_ = (block - first_block_) * num_rows_;
     }
+    // The open block's segments: where they start in columns() and values(), and their sizes, by row.
+    const uint16_t* columns() const { return columns_.data(); }
+    const float* values() const { return values_.data(); }
+    const int64_t* starts() const { return starts_.data() + first_segment_; }
+    const uint32_t* sizes() const { return sizes_.data() + first_segment_; }
+
     Segment segment(uint32_t row) const {
         const auto at = static_cast<size_t>(first_segment_ + row);
         return {columns_.data() + starts_[at], values_.data() + starts_[at], sizes_[at]};
@@ -41,9 +48,10 @@ public:
 
 private:
     void copy_blocks(int64_t first_block);
-    void copy_segment(int64_t from, int64_t size, int64_t first_column, int64_t to);
+    void make_room(int64_t size);
 
     const CsrView& matrix_;
+    CutRowKernel cut_row_;
     int64_t block_columns_;
     int64_t num_blocks_;
     int64_t num_rows_ = 0;
@@ -52,9 +60,9 @@ private:
     std::vector<int64_t> next_;                // of each row: its first nonzero that was not copied yet
     int64_t first_block_ = 0, end_block_ = 0;  // those copied
     int64_t first_segment_ = 0;
-    std::vector<uint32_t> sizes_;  // [block][row]
-    std::vector<int64_t> starts_;  // [block][row], into the two below
-    std::vector<uint16_t> columns_;
+    std::vector<uint32_t> sizes_;    // [block][row]
+    std::vector<int64_t> starts_;    // [block][row], into the two below
+    std::vector<uint16_t> columns_;  // [row][block][nonzero]
     std::vector<float> values_;
 };
 

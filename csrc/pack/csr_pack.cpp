@@ -17,18 +17,9 @@ namespace {
 // Rows a chunk. More rows make longer runs, but 1024 rows of 64 accumulators already take 256 KB of the L2 cache.
 constexpr int64_t kChunkRows = 1024;
 
-// How far down the list of rows with the same count a partner is looked for.
-constexpr int kPartnerWindow = 8;
-
-// Two rows of a chunk in one K block and their trip counts. second == num_rows: no partner.
-struct Pair {
-    uint32_t first, second;
-    uint32_t num_shared, num_single, num_rest;
-
-    bool same_trip_counts(const Pair& other) const {
-        return num_shared == other.num_shared && num_single == other.num_single && num_rest == other.num_rest;
-    }
-};
+bool same_trip_counts(const PairedRows& a, const PairedRows& b) {
+    return a.num_shared == b.num_shared && a.num_single == b.num_single && a.num_rest == b.num_rest;
+}
 
 int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
     const double density =
@@ -44,9 +35,6 @@ int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
     return static_cast<int32_t>(std::clamp<int64_t>(columns, 64, 65536));
 }
 
-// condition ? a : b, where the compiler must not make it a branch.
-uint32_t select(uint32_t condition, uint32_t a, uint32_t b) { return b ^ ((a ^ b) & (0u - condition)); }
-
 template <class T>
 AlignedBuffer<T> copy_of(const T* data, int64_t size) {
     AlignedBuffer<T> copy(size);
@@ -58,14 +46,17 @@ AlignedBuffer<T> copy_of(const T* data, int64_t size) {
 class ChunkPacker {
 public:
     ChunkPacker(const CsrView& matrix, int32_t block_columns, const KernelTable& kernels)
-        : blocks_(matrix, block_columns),
+        : blocks_(matrix, block_columns, kernels.cut_row),
           kernels_(kernels),
-          words_a_row_(static_cast<size_t>(block_columns + 63) / 64) {}
+          num_words_((block_columns + 63) / 64),
+          scratch_(write_pairs_scratch(num_words_)) {}
 
     // values: where the chunk's values go.
     void pack(CsrChunk& chunk, float* values) {
         blocks_.begin_chunk(chunk.first_row, chunk.num_rows);
-        packed_columns_.resize(static_cast<size_t>(blocks_.num_nonzeros()));  // at most: shared ones are written once
+        // At most: shared columns are written once.
+        const int64_t most_columns = blocks_.num_nonzeros() + kColumnsRoom;
+        if (packed_columns_.size() < most_columns) packed_columns_ = AlignedBuffer<uint16_t>(most_columns);
         packed_rows_.clear();
         runs_.clear();
         struct Offsets {
@@ -75,17 +66,19 @@ public:
         std::vector<Offsets> offsets{{0, 0, 0, 0}};
         for (int64_t block = 0; block < blocks_.num_blocks(); ++block) {
             blocks_.open(block);
-            pair_rows(chunk, block);
+            const BlockRows rows = mark_rows(chunk);
+            pair_rows(rows, block == 0);  // only the first block must clear rows that have nothing
             int64_t column = offsets.back().columns, value = offsets.back().values;
+            kernels_.write_pairs({rows, pairs_.data(), static_cast<int64_t>(pairs_.size()), scratch_.data(),
+                                  packed_columns_.data() + column, values + value});
             for (size_t i = 0; i < pairs_.size(); ++i) {
-                const Pair& pair = pairs_[i];
-                if (i == 0 || !pair.same_trip_counts(pairs_[i - 1])) {
+                const PairedRows& pair = pairs_[i];
+                if (i == 0 || !same_trip_counts(pair, pairs_[i - 1])) {
                     runs_.push_back({0, pair.num_shared, pair.num_single, pair.num_rest});
                 }
                 ++runs_.back().num_pairs;
                 packed_rows_.push_back(static_cast<uint16_t>(pair.first));
                 packed_rows_.push_back(static_cast<uint16_t>(pair.second));
-                write_pair(chunk, pair, packed_columns_.data() + column, values + value);
                 column += pair.num_shared + 2 * int64_t{pair.num_single} + pair.num_rest;
                 value += 2 * (int64_t{pair.num_shared} + pair.num_single) + pair.num_rest;
             }
@@ -103,122 +96,51 @@ public:
     }
 
 private:
-    // pairs_: the block's pairs, in the order of their trip counts.
-    void pair_rows(const CsrChunk& chunk, int64_t block) {
-        const auto num_rows = static_cast<uint32_t>(chunk.num_rows);
-        counts_.resize(num_rows);
-        for (uint32_t row = 0; row < num_rows; ++row) counts_[row] = blocks_.segment(row).size;
+    // The open block, its rows sorted into order_ and marked.
+    BlockRows mark_rows(const CsrChunk& chunk) {
+        const auto num_rows = static_cast<size_t>(chunk.num_rows);
+        marks_.resize(num_rows * static_cast<size_t>(num_words_));
+        const BlockRows rows{blocks_.columns(),
+                             blocks_.values(),
+                             blocks_.starts(),
+                             blocks_.sizes(),
+                             marks_.data(),
+                             num_words_,
+                             static_cast<uint32_t>(chunk.num_rows)};
         order_.resize(num_rows);
         std::iota(order_.begin(), order_.end(), 0u);
-        sort_by_falling(order_, other_order_, positions_, [this](uint32_t row) { return counts_[row]; });
-        mark_columns(chunk);
-
-        next_.resize(num_rows);
-        std::iota(next_.begin(), next_.end(), 1u);
-        pairs_.clear();
-        for (uint32_t i = 0; i < num_rows; i = next_[i]) {
-            const uint32_t row = order_[i];
-            if (counts_[row] == 0 && block > 0) break;  // only the first block must clear rows that have nothing
-            const Partner partner = take_partner(i);
-            if (partner.row == kNone) {
-                pairs_.push_back({row, num_rows, 0, 0, counts_[row]});
-            } else {
-                const uint32_t count = counts_[partner.row];
-                pairs_.push_back(
-                    {row, partner.row, partner.num_common, count - partner.num_common, counts_[row] - count});
-            }
-        }
-        // Longest first, equal trip counts side by side; the last of the sorts weighs most.
-        sort_by_falling(pairs_, other_pairs_, positions_, [](const Pair& p) { return p.num_rest; });
-        sort_by_falling(pairs_, other_pairs_, positions_, [](const Pair& p) { return p.num_shared; });
-        sort_by_falling(pairs_, other_pairs_, positions_, [](const Pair& p) { return p.num_shared + p.num_single; });
+        sort_by_falling(order_, other_order_, positions_, [&](uint32_t row) { return rows.sizes[row]; });
+        kernels_.mark_columns(rows, order_.data());
+        return rows;
     }
 
-    // The row that shares most columns with row order_[i], among the next few of the largest count that is left; it is
-    // taken out of the list that next_ makes of order_.
-    struct Partner {
-        uint32_t row;
-        uint32_t num_common;
-    };
-    Partner take_partner(uint32_t i) {
-        const auto end = static_cast<uint32_t>(order_.size());
-        if (next_[i] == end) return {kNone, 0};
-        const uint32_t count = counts_[order_[next_[i]]];
-        uint64_t best = 0;  // common columns and, below, the place before the partner in the list
-        uint32_t before = i;
-        for (int seen = 0; seen < kPartnerWindow; ++seen) {
-            const uint32_t j = next_[before];
-            if (j == end || counts_[order_[j]] != count) break;
-            best = std::max(best, uint64_t{num_common_columns(order_[i], order_[j])} << 32 | before);
-            before = j;
-        }
-        before = best >> 32 == 0 ? i : static_cast<uint32_t>(best);  // nothing in common: the first is as good as any
-        const uint32_t partner = next_[before];
-        next_[before] = next_[partner];
-        return {order_[partner], static_cast<uint32_t>(best >> 32)};
+    // pairs_: the block's pairs, in the order of their trip counts.
+    void pair_rows(const BlockRows& rows, bool keep_empty) {
+        next_.resize(rows.num_rows);
+        pairs_.resize(rows.num_rows);
+        const int64_t num_pairs = kernels_.pair_rows({rows, order_.data(), keep_empty, next_.data(), pairs_.data()});
+        pairs_.resize(static_cast<size_t>(num_pairs));
+        // Longest first, equal trip counts side by side; the last of the sorts weighs most. Pairs were made from long
+        // rows to short ones: among those with second rows of one length the rest falls already.
+        sort_by_falling(pairs_, other_pairs_, positions_, [](const PairedRows& p) { return p.num_shared; });
+        sort_by_falling(pairs_, other_pairs_, positions_,
+                        [](const PairedRows& p) { return p.num_shared + p.num_single; });
     }
-
-    // One bit a column of the block, for the rows' common columns.
-    // In the order of counts, so that the inner loop's exit is predicted.
-    void mark_columns(const CsrChunk& chunk) {
-        marks_.assign(words_a_row_ * static_cast<size_t>(chunk.num_rows), 0);
-        for (const uint32_t row : order_) {
-            uint64_t* marks = marks_.data() + row * words_a_row_;
-            const Segment nonzeros = blocks_.segment(row);
-            for (uint32_t i = 0; i < nonzeros.size; ++i) {
-                marks[nonzeros.columns[i] / 64] |= uint64_t{1} << (nonzeros.columns[i] % 64);
-            }
-        }
-    }
-    uint32_t num_common_columns(uint32_t a, uint32_t b) const {
-        return static_cast<uint32_t>(kernels_.common_bits(
-            marks_.data() + a * words_a_row_, marks_.data() + b * words_a_row_, static_cast<int64_t>(words_a_row_)));
-    }
-
-    // The columns of both rows go to the shared part, all others to the single part, first row's and second row's in
-    // turn, and what the first row has beyond it to the rest. Where a nonzero goes is computed without
-    // branches: a merge would mispredict on most of them.
-    void write_pair(const CsrChunk& chunk, const Pair& pair, uint16_t* columns, float* values) {
-        shared_marks_.resize(words_a_row_);
-        const bool has_second = pair.second < static_cast<uint32_t>(chunk.num_rows);
-        for (size_t i = 0; i < words_a_row_; ++i) {
-            const uint64_t other = has_second ? marks_[pair.second * words_a_row_ + i] : 0;
-            shared_marks_[i] = marks_[pair.first * words_a_row_ + i] & other;
-        }
-        const auto write_row = [&](uint32_t row, uint32_t side) {
-            const Segment nonzeros = blocks_.segment(row);
-            uint32_t shared = 0;
-            for (uint32_t i = 0; i < nonzeros.size; ++i) {
-                const uint16_t column = nonzeros.columns[i];
-                const auto is_shared = static_cast<uint32_t>(shared_marks_[column / 64] >> (column % 64) & 1);
-                const uint32_t single = i - shared;
-                const uint32_t at = select(single < pair.num_single, 2 * single + side, single + pair.num_single);
-                columns[select(is_shared, shared, pair.num_shared + at)] = column;
-                values[select(is_shared, 2 * shared + side, 2 * pair.num_shared + at)] = nonzeros.values[i];
-                shared += is_shared;
-            }
-        };
-        write_row(pair.first, 0);
-        if (has_second) write_row(pair.second, 1);
-    }
-
-    static constexpr uint32_t kNone = ~0u;
 
     ChunkBlocks blocks_;
     const KernelTable& kernels_;
-    const size_t words_a_row_;
+    const int64_t num_words_;       // of a row's marks
+    AlignedBuffer<float> scratch_;  // of write_pairs
     std::vector<uint32_t> order_;
-    std::vector<uint32_t> counts_;
     std::vector<uint32_t> other_order_;
-    std::vector<uint32_t> next_;          // in the list of rows without a pair: the place in order_ after this one
-    std::vector<uint32_t> positions_;     // of the counting sorts
-    std::vector<uint64_t> marks_;         // of the block at hand, words_a_row_ for each row
-    std::vector<uint64_t> shared_marks_;  // of the pair at hand
-    std::vector<Pair> pairs_;
-    std::vector<Pair> other_pairs_;
+    std::vector<uint32_t> next_;
+    std::vector<uint32_t> positions_;  // of the counting sorts
+    std::vector<uint64_t> marks_;      // of the block at hand
+    std::vector<PairedRows> pairs_;
+    std::vector<PairedRows> other_pairs_;
     std::vector<CsrRun> runs_;
     std::vector<uint16_t> packed_rows_;
-    std::vector<uint16_t> packed_columns_;
+    AlignedBuffer<uint16_t> packed_columns_;
 };
 
 // Calls visit(run, rows, columns, values) for each pair of the block, the pointers at the pair's first entries.

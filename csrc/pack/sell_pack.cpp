@@ -6,6 +6,7 @@
 #include <new>
 
 #include "common/thread_pool.h"
+#include "dispatch/isa.h"
 #include "pack/chunk_blocks.h"
 #include "pack/counting_sort.h"
 #include "pack/row_chunks.h"
@@ -41,8 +42,10 @@ int32_t choose_block_columns(const CsrView& matrix) {
 // Packs one chunk. Kept between chunks by its thread: the working arrays keep their memory.
 class ChunkPacker {
 public:
+    // Cutting rows is a small part of this: any level's kernel will do.
     ChunkPacker(const CsrView& matrix, int32_t block_columns)
-        : blocks_(matrix, block_columns), block_columns_(static_cast<uint16_t>(block_columns)) {}
+        : blocks_(matrix, block_columns, kernels_for(Isa::kScalar).cut_row),
+          block_columns_(static_cast<uint16_t>(block_columns)) {}
 
     // Appends to `steps`; the chunk's blocks do not point to them yet.
     void pack(SellChunk& chunk, std::vector<SellStep>& steps) {

@@ -261,22 +261,6 @@ TEST(sparse_kernels_never_use_x_at_pruned_positions) {
     });
 }
 
-TEST(common_bits_are_counted) {
-    std::mt19937_64 random(13);
-    for_each_isa([&](Isa isa) {
-        for (int64_t num_words = 0; num_words <= 20; ++num_words) {
-            GuardedArray<uint64_t> a(num_words, Side::kEnd), b(num_words, Side::kEnd);
-            int64_t expected = 0;
-            for (int64_t i = 0; i < num_words; ++i) {
-                a[i] = random();
-                b[i] = random();
-                for (int bit = 0; bit < 64; ++bit) expected += (a[i] & b[i]) >> bit & 1;
-            }
-            CHECK(kernels_for(isa).common_bits(a.data(), b.data(), num_words) == expected);
-        }
-    });
-}
-
 TEST(the_reading_yardstick_reads_everything) {
     for_each_isa([](Isa isa) {
         GuardedArray<float> data(64 * 5, Side::kEnd);
