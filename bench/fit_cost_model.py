@@ -54,11 +54,13 @@ def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, fl
             arrays = (csr.row_offsets, csr.columns, csr.values, columns)
             if pack_name == "dense":
                 pack = runtime.pack_dense(weight, 1)
+            elif pack_name == "bitmap":
+                pack = runtime.pack_bitmap(*arrays, 1)
             elif pack_name == "csr":
                 pack = runtime.pack_csr(*arrays, isa, runtime.csr_panel_columns(isa), 1)
             else:
-                make = {"bitmap": runtime.pack_bitmap, "sell": runtime.pack_sell, "block4x1": runtime.pack_block}
-                pack = make[pack_name](*arrays, 1)
+                make = {"sell": runtime.pack_sell, "block4x1": runtime.pack_block}
+                pack = make[pack_name](*arrays, isa, 1)
             layer = runtime.Linear(
                 rows,
                 columns,

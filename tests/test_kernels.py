@@ -70,9 +70,9 @@ def make_pack(kind, weight, isa, panel_columns=None):
     if kind == "bitmap":
         return runtime.pack_bitmap(*arrays, 1)
     if kind == "sell":
-        return runtime.pack_sell(*arrays, 1)
+        return runtime.pack_sell(*arrays, isa, 1)
     if kind == "block4x1":
-        return runtime.pack_block(*arrays, 1)
+        return runtime.pack_block(*arrays, isa, 1)
     return runtime.pack_csr(*arrays, isa, panel_columns or runtime.csr_panel_columns(isa), 1)
 
 

@@ -115,23 +115,25 @@ void bind_pack(py::module_& m) {
     m.def(
         "pack_sell",
         [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
-           int64_t num_columns, int num_threads) {
+           int64_t num_columns, const std::string& isa, int num_threads) {
             const CsrView view = csr_view(row_offsets, columns, values, num_columns);
+            const KernelTable& kernels = kernels_for(isa_argument(isa));
             const py::gil_scoped_release release;
-            return share(pack_sell(view, num_threads));
+            return share(pack_sell(view, kernels, num_threads));
         },
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
-        py::arg("num_columns"), py::arg("num_threads"));
+        py::arg("num_columns"), py::arg("isa"), py::arg("num_threads"));
     m.def(
         "pack_block",
         [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
-           int64_t num_columns, int num_threads) {
+           int64_t num_columns, const std::string& isa, int num_threads) {
             const CsrView view = csr_view(row_offsets, columns, values, num_columns);
+            const KernelTable& kernels = kernels_for(isa_argument(isa));
             const py::gil_scoped_release release;
-            return share(pack_block(view, num_threads));
+            return share(pack_block(view, kernels, num_threads));
         },
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
-        py::arg("num_columns"), py::arg("num_threads"));
+        py::arg("num_columns"), py::arg("isa"), py::arg("num_threads"));
     m.def(
         "csr_panel_columns", [](const std::string& isa) { return csr_panel_columns(isa_argument(isa)); },
         py::arg("isa"));

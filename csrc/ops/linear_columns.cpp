@@ -84,7 +84,7 @@ struct CsrRows : ChunkUnits<CsrPack> {
     }
 };
 
-struct BlockRows : ChunkUnits<BlockPack> {
+struct StripRows : ChunkUnits<BlockPack> {
     FeatureBlocks x_layout() const { return FeatureBlocks::contiguous(pack.num_columns); }
     void compute(const KernelTable& kernels, int64_t unit, const float* x, float* sums) const {
         int64_t column = 0;
@@ -166,7 +166,7 @@ void run_on_columns(const CsrPack& pack, const LinearLayer& layer, const LinearC
 }
 
 void run_on_columns(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_columns(BlockRows{{pack}}, layer, call, useful_threads(call.num_threads, pack.weights.size(), 1));
+    run_columns(StripRows{{pack}}, layer, call, useful_threads(call.num_threads, pack.weights.size(), 1));
 }
 
 void run_on_columns(const SellPack& pack, const LinearLayer& layer, const LinearCall& call) {

@@ -22,8 +22,10 @@ constexpr int64_t kBlockColumns = 1024;
 // Packs one chunk. Kept between chunks by its thread: the working arrays keep their memory.
 class ChunkPacker {
 public:
-    ChunkPacker(const CsrView& matrix, int32_t block_columns)
-        : blocks_(matrix, block_columns), words_a_strip_(static_cast<size_t>(block_columns + 63) / 64) {}
+    ChunkPacker(const CsrView& matrix, int32_t block_columns, const KernelTable& kernels)
+
+        : blocks_(matrix, block_columns, kernels.cut_row),
+          words_a_strip_(static_cast<size_t>(block_columns + 63) / 64) {}
 
     // Appends to `columns` and `weights`; the chunk's K blocks do not point to them yet.
     void pack(BlockChunk& chunk, std::vector<uint16_t>& columns, std::vector<float>& weights) {
@@ -141,7 +143,7 @@ int64_t BlockPack::nbytes() const {
     return sum;
 }
 
-BlockPack pack_block(const CsrView& matrix, int num_threads) {
+BlockPack pack_block(const CsrView& matrix, const KernelTable& kernels, int num_threads) {
     BlockPack pack;
     pack.num_rows = matrix.num_rows;
     pack.num_columns = matrix.num_columns;
@@ -151,7 +153,7 @@ BlockPack pack_block(const CsrView& matrix, int num_threads) {
     const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
     std::atomic<bool> out_of_memory{false};
     std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));
-    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns);
+    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels);
     std::vector<std::vector<uint16_t>> columns(pack.chunks.size());
     std::vector<std::vector<float>> weights(pack.chunks.size());
     parallel_for(num_chunks, num_threads, [&](int slot, int64_t i) {

@@ -36,7 +36,8 @@ struct BlockPack {
     int64_t nbytes() const;
 };
 
-BlockPack pack_block(const CsrView& matrix, int num_threads);
+// kernels: those that pack; the pack is the same for all levels.
+BlockPack pack_block(const CsrView& matrix, const KernelTable& kernels, int num_threads);
 
 void unpack_block(const BlockPack& pack, const CsrOutput& out);
 

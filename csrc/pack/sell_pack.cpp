@@ -6,7 +6,6 @@
 #include <new>
 
 #include "common/thread_pool.h"
-#include "dispatch/isa.h"
 #include "pack/chunk_blocks.h"
 #include "pack/counting_sort.h"
 #include "pack/row_chunks.h"
@@ -30,8 +29,8 @@ int32_t choose_block_columns(const CsrView& matrix) {
     const double density =
         static_cast<double>(matrix.num_nonzeros()) /
         std::max(1.0, static_cast<double>(matrix.num_rows) * static_cast<double>(matrix.num_columns));
-    // For eight columns 16 KB of x, or more where a row would find fewer than 20 nonzeros; K blocks of equal size. Zen 4,
-    // 4096x4096 from memory, 8 columns at 80 %, 16 and 1 columns at 90 %, us: 6144 columns 1981, 1211, 409; at least
+    // For eight columns 16 KB of x, or more where a row would find fewer than 20 nonzeros; K blocks of equal size. Zen
+    // 4, 4096x4096 from memory, 8 columns at 80 %, 16 and 1 columns at 90 %, us: 6144 columns 1981, 1211, 409; at least
     // 1024 columns or 50 nonzeros 1045, 1235, 411; 512 or 20 999, 796, 426.
     const int64_t for_work = static_cast<int64_t>(std::min(20 / std::max(density, 1e-9), double{kMaxSellBlockColumns}));
     const int64_t most = std::max<int64_t>(512, for_work);
@@ -43,9 +42,8 @@ int32_t choose_block_columns(const CsrView& matrix) {
 class ChunkPacker {
 public:
     // Cutting rows is a small part of this: any level's kernel will do.
-    ChunkPacker(const CsrView& matrix, int32_t block_columns)
-        : blocks_(matrix, block_columns, kernels_for(Isa::kScalar).cut_row),
-          block_columns_(static_cast<uint16_t>(block_columns)) {}
+    ChunkPacker(const CsrView& matrix, int32_t block_columns, const KernelTable& kernels)
+        : blocks_(matrix, block_columns, kernels.cut_row), block_columns_(static_cast<uint16_t>(block_columns)) {}
 
     // Appends to `steps`; the chunk's blocks do not point to them yet.
     void pack(SellChunk& chunk, std::vector<SellStep>& steps) {
@@ -162,7 +160,7 @@ int64_t SellPack::nbytes() const {
     return sum;
 }
 
-SellPack pack_sell(const CsrView& matrix, int num_threads) {
+SellPack pack_sell(const CsrView& matrix, const KernelTable& kernels, int num_threads) {
     SellPack pack;
     pack.num_rows = matrix.num_rows;
     pack.num_columns = matrix.num_columns;
@@ -172,7 +170,7 @@ SellPack pack_sell(const CsrView& matrix, int num_threads) {
     const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
     std::atomic<bool> out_of_memory{false};
     std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));
-    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns);
+    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels);
     std::vector<std::vector<SellStep>> steps(pack.chunks.size());
     parallel_for(num_chunks, num_threads, [&](int slot, int64_t i) {
         try {

@@ -34,7 +34,8 @@ struct SellPack {
     int64_t nbytes() const;
 };
 
-SellPack pack_sell(const CsrView& matrix, int num_threads);
+// kernels: those that pack; the pack is the same for all levels.
+SellPack pack_sell(const CsrView& matrix, const KernelTable& kernels, int num_threads);
 
 void unpack_sell(const SellPack& pack, const CsrOutput& out);
 

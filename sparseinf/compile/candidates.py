@@ -110,12 +110,12 @@ def _make_bitmap(packs: LayerPacks) -> runtime.Pack:
 
 def _make_sell(packs: LayerPacks) -> runtime.Pack:
     csr = packs.csr
-    return runtime.pack_sell(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
+    return runtime.pack_sell(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
 
 
 def _make_block(packs: LayerPacks) -> runtime.Pack:
     csr = packs.csr
-    return runtime.pack_block(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
+    return runtime.pack_block(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
 
 
 CANDIDATES: dict[str, Candidate] = {

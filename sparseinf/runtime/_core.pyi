@@ -65,6 +65,7 @@ def pack_sell(
     columns: NDArray[np.int32],
     values: NDArray[np.float32],
     num_columns: int,
+    isa: str,
     num_threads: int,
 ) -> Pack: ...
 def pack_block(
@@ -72,5 +73,6 @@ def pack_block(
     columns: NDArray[np.int32],
     values: NDArray[np.float32],
     num_columns: int,
+    isa: str,
     num_threads: int,
 ) -> Pack: ...

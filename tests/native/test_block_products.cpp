@@ -45,7 +45,7 @@ TEST(spmm_block_multiplies) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t in_features = matrix.shape.num_columns;
-            const BlockPack pack = pack_block(matrix.view(), 1);
+            const BlockPack pack = pack_block(matrix.view(), kernels_for(available_isas().back()), 1);
             for_each_panel(kernels.spmm_block, [&](SpmmBlockKernel kernel, PanelShape shape) {
                 const Side side = kBothSides[random() % 2];
                 const int64_t width = (2 * shape.num_wide + shape.has_half) * kernels.vector_width / 2;
@@ -77,7 +77,7 @@ TEST(spmm_block_multiplies) {
 TEST(gemv_block_multiplies) {
     const auto check = [](Isa isa, const Matrix& matrix, std::mt19937& random) {
         const int64_t in_features = matrix.shape.num_columns;
-        const BlockPack pack = pack_block(matrix.view(), 1);
+        const BlockPack pack = pack_block(matrix.view(), kernels_for(available_isas().back()), 1);
         const std::vector<float> x = random_values(in_features, Numbers::kWhole, random);
         const Product expected = multiply(matrix, x, 1);
         for (const Side side : kBothSides) {

@@ -88,18 +88,22 @@ TEST(bitmap_packs_come_back) {
 }
 
 TEST(block_packs_come_back) {
-    for_each_matrix([](const Matrix& matrix) {
-        const GuardedMatrix guarded(matrix, Side::kEnd);
-        const BlockPack pack = pack_block(guarded.view, 1);
-        check_comes_back(matrix, [&](const CsrOutput& out) { unpack_block(pack, out); });
+    for_each_isa([](Isa isa) {
+        for_each_matrix([&](const Matrix& matrix) {
+            const GuardedMatrix guarded(matrix, Side::kEnd);
+            const BlockPack pack = pack_block(guarded.view, kernels_for(isa), 1);
+            check_comes_back(matrix, [&](const CsrOutput& out) { unpack_block(pack, out); });
+        });
     });
 }
 
 TEST(sell_packs_come_back) {
-    for_each_matrix([](const Matrix& matrix) {
-        const GuardedMatrix guarded(matrix, Side::kEnd);
-        const SellPack pack = pack_sell(guarded.view, 1);
-        check_comes_back(matrix, [&](const CsrOutput& out) { unpack_sell(pack, out); });
+    for_each_isa([](Isa isa) {
+        for_each_matrix([&](const Matrix& matrix) {
+            const GuardedMatrix guarded(matrix, Side::kEnd);
+            const SellPack pack = pack_sell(guarded.view, kernels_for(isa), 1);
+            check_comes_back(matrix, [&](const CsrOutput& out) { unpack_sell(pack, out); });
+        });
     });
 }
 
@@ -115,7 +119,7 @@ TEST(sell_packs_of_skewed_rows_stay_small) {
         }
         matrix.row_offsets.push_back(static_cast<int64_t>(matrix.columns.size()));
     }
-    const SellPack pack = pack_sell(matrix.view(), 1);
+    const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
     CHECK(pack.steps.size() * kSellLanes < static_cast<int64_t>(matrix.values.size()) * 5 / 4);
     check_comes_back(matrix, [&](const CsrOutput& out) { unpack_sell(pack, out); });
 }
@@ -146,8 +150,8 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
     const KernelTable& kernels = kernels_for(available_isas().back());
     const CsrPack csr = pack_csr(matrix.view(), 64, kernels, 1);
     const BitmapPack bitmap = pack_bitmap(matrix.view(), 1);
-    const SellPack sell = pack_sell(matrix.view(), 1);
-    const BlockPack block = pack_block(matrix.view(), 1);
+    const SellPack sell = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
+    const BlockPack block = pack_block(matrix.view(), kernels_for(available_isas().back()), 1);
     const DensePack strips = pack_dense(dense.data(), 4100, 90, 1);
     CHECK(csr.chunks.size() > 3);  // or there would be nothing to share out
     for (int num_threads = 2; num_threads <= 8; ++num_threads) {
@@ -162,10 +166,11 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
         const BitmapPack other_bitmap = pack_bitmap(matrix.view(), num_threads);
         CHECK(same_bytes(bitmap.masks, other_bitmap.masks));
         CHECK(same_bytes(bitmap.values, other_bitmap.values));
-        const BlockPack other_block = pack_block(matrix.view(), num_threads);
+        const BlockPack other_block = pack_block(matrix.view(), kernels_for(available_isas().back()), num_threads);
         CHECK(same_bytes(block.columns, other_block.columns));
         CHECK(same_bytes(block.weights, other_block.weights));
-        CHECK(same_bytes(sell.steps, pack_sell(matrix.view(), num_threads).steps));
+        CHECK(
+            same_bytes(sell.steps, pack_sell(matrix.view(), kernels_for(available_isas().back()), num_threads).steps));
         CHECK(same_bytes(strips.weights, pack_dense(dense.data(), 4100, 90, num_threads).weights));
     }
 }

@@ -58,7 +58,7 @@ std::vector<float> run_sell(const KernelTable& kernels, const SellPack& pack, co
 TEST(gemv_sell_multiplies) {
     for_each_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
-            const SellPack pack = pack_sell(matrix.view(), 1);
+            const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
             const std::vector<float> x = random_values(matrix.shape.num_columns, Numbers::kWhole, random);
             const Product expected = multiply(matrix, x, 1);
             for (const Side side : kBothSides) {
@@ -78,7 +78,7 @@ TEST(spmm_sell_multiplies) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t in_features = matrix.shape.num_columns;
-            const SellPack pack = pack_sell(matrix.view(), 1);
+            const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
             for (const PanelShape shape :
                  {PanelShape{0, true}, PanelShape{1, false}, PanelShape{1, true}, PanelShape{2, false}}) {
                 const Side side = kBothSides[random() % 2];
@@ -118,7 +118,7 @@ TEST(spmm_sell_multiplies) {
 TEST(sliced_rows_never_use_x_at_pruned_positions) {
     std::mt19937 random(15);
     const Matrix matrix = random_matrix({40, 150}, 0.8, Numbers::kWhole, random);
-    const SellPack pack = pack_sell(matrix.view(), 1);
+    const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
     for_each_isa([&](Isa isa) {
         for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
             for (int64_t row = 1; row < 39; ++row) {
