@@ -16,12 +16,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import regimes
+from promises import ORT, OWN_DENSE, Result, against
 
 import sparseinf
 from sparseinf import SparseLinear, bench, formats
@@ -32,71 +33,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ORT, OWN_DENSE = "onnxruntime", "sparseinf_dense"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One promise and what became of it. `at_most` says that small is good."""
-
-    what: str
-    unit: str
-    measured: float
-    must: float
-    aim: float | None = None
-    at_most: bool = False
-    detail: str = ""
-
-    def verdict(self) -> str:
-        """Return "aim", "must" or "MISSED", whichever was reached."""
-        sign = -1 if self.at_most else 1
-        if self.aim is not None and sign * self.measured >= sign * self.aim:
-            return "aim"
-        return "must" if sign * self.measured >= sign * self.must else "MISSED"
-
-    def row(self) -> dict[str, Any]:
-        """Return this result as a row of the final table."""
-        bound = "at most" if self.at_most else "at least"
-        return {
-            "what": self.what,
-            "must": f"{bound} {self.must:g} {self.unit}",
-            "aim": None if self.aim is None else f"{self.aim:g} {self.unit}",
-            "measured": f"{self.measured:.3g} {self.unit}",
-            "verdict": self.verdict(),
-            "detail": self.detail,
-        }
-
 
 def unstructured() -> Iterator[Result]:
     """CSR against ONNX Runtime dense, many columns."""
     promises = {0.5: (1.4, 1.8), 0.7: (2.2, 2.8), 0.8: (3, 4), 0.9: (5.5, 7), 0.95: (8, 11)}
     for shape in ((768, 768, 384), (3072, 768, 128)):
         for sparsity, (must, aim) in promises.items():
-            yield _against(shape, sparsity, (ORT,), (must, aim))
+            yield against(shape, sparsity, (ORT,), (must, aim))
 
 
 def dense() -> Iterator[Result]:
     """Our dense format against ONNX Runtime's, so that leaving a layer dense costs nothing."""
     for shape in ((768, 768, 384), (3072, 768, 128)):
-        yield _against(shape, 0.0, (ORT,), (0.97, 1.0), format="dense")
+        yield against(shape, 0.0, (ORT,), (0.97, 1.0), format="dense")
 
 
 def vector() -> Iterator[Result]:
     """One column, weights from memory, against the faster of ONNX Runtime and our own dense."""
     for sparsity, must in ((0.7, 1.7), (0.9, 3.0)):
-        yield _against((4096, 4096, 1), sparsity, (ORT, OWN_DENSE), (must, None), from_memory=True)
+        yield against((4096, 4096, 1), sparsity, (ORT, OWN_DENSE), (must, None), from_memory=True)
 
 
 def few_columns() -> Iterator[Result]:
     """Sixteen columns against ONNX Runtime dense."""
-    yield _against((4096, 4096, 16), 0.9, (ORT,), (3.5, 5))
+    yield against((4096, 4096, 16), 0.9, (ORT,), (3.5, 5))
 
 
 def small() -> Iterator[Result]:
     """Matrices whose product takes less than a call once did, against the faster of NumPy and SciPy."""
     for side in (64, 256):
         for columns in (1, 8):
-            yield _against((side, side, columns), 0.9, ("numpy", "scipy"), (2, 4))
+            yield against((side, side, columns), 0.9, ("numpy", "scipy"), (2, 4))
 
 
 def avx2() -> Iterator[Result]:
@@ -107,7 +74,7 @@ def avx2() -> Iterator[Result]:
     """
     with sparseinf.use_isa("avx2"):
         for shape in ((768, 768, 384), (3072, 768, 128)):
-            yield _against(shape, 0.9, (ORT, OWN_DENSE), (4.5, 6), label="avx2 level, ")
+            yield against(shape, 0.9, (ORT, OWN_DENSE), (4.5, 6), label="avx2 level, ")
 
 
 def tails() -> Iterator[Result]:
@@ -214,31 +181,6 @@ def _call(layer: SparseLinear, x: NDArray[np.float32]) -> Callable[[], object]:
     return partial(layer, x)
 
 
-def _against(
-    shape: tuple[int, int, int],
-    sparsity: float,
-    rivals: tuple[str, ...],
-    promise: tuple[float, float | None],
-    *,
-    label: str = "",
-    from_memory: bool = False,
-    **options: Any,
-) -> Result:
-    """Return how many times longer the fastest of `rivals` takes for one random layer."""
-    cases = bench.random_cases([shape], [sparsity], from_memory=from_memory)
-    ours, *others = bench.run(cases, against=rivals, threads=1, min_seconds=0.5, **options)
-    best = min(others, key=lambda row: row["median_us"])
-    limit = "of_bandwidth" if from_memory else "of_peak"
-    return Result(
-        f"{label}{'x'.join(map(str, shape))} at {sparsity:.0%} against {' and '.join(rivals)}",
-        "x",
-        best["relative_time"],
-        *promise,
-        detail=f"{ours['median_us']:,.1f} us with {ours['runs']}, spread {ours['spread']:.2f}, {limit} "
-        f"{ours[limit]:.2f}; {best['contender']} {best['median_us']:,.1f} us, spread {best['spread']:.2f}",
-    )
-
-
 def _python(code: str, *arguments: str, **environment: str) -> str:
     """Run code in a fresh interpreter, away from this folder, and return what it prints."""
     command = [sys.executable, "-I", "-c", code, *arguments]
@@ -295,6 +237,7 @@ GROUPS: dict[str, Callable[[], Iterator[Result]]] = {
     "import": importing,
     "files": files,
     "tuning": tuning,
+    **regimes.GROUPS,
 }
 
 

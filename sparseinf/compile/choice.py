@@ -20,8 +20,9 @@ __all__ = ["MEASUREMENT_TOLERANCE", "LayerTimes", "Source", "choose_packs", "fas
 MEASUREMENT_TOLERANCE = 1.05
 """A measurement must be better than that of the model's favourite by this factor to count."""
 
-# A second pack doubles a layer's memory: it must save this share of the time of the ranges asked for.
-_MIN_GAIN_OF_SECOND_PACK = 0.10
+# A second pack doubles a layer's memory: without it, one of the ranges asked for would have to take more than so many
+# times its least.
+_MOST_REGRET_OF_A_RANGE = 1.06
 
 # What the model holds to be slower by this factor is not measured, and of the others the best few.
 _WORTH_MEASURING = 1.6
@@ -86,13 +87,14 @@ def choose_packs(times: LayerTimes, names: Sequence[str], ranges: Sequence[Seque
     """
     totals = [{name: _total_ns(times, name, columns) for name in names} for columns in ranges]
 
-    def regret(packs: tuple[str, ...]) -> float:
-        """How many times longer the packs take than the fastest of all, summed over the ranges."""
-        return sum(min(total[name] for name in packs) / max(min(total.values()), 1e-9) for total in totals)
+    def regrets(packs: tuple[str, ...]) -> list[float]:
+        """How many times longer the packs take than the fastest of all, range by range."""
+        return [min(total[name] for name in packs) / max(min(total.values()), 1e-9) for total in totals]
 
-    one = min(((name,) for name in names), key=regret)
-    two = min(itertools.combinations(names, 2), key=regret, default=one)
-    return two if regret(two) < (1 - _MIN_GAIN_OF_SECOND_PACK) * regret(one) else one
+    one = min(((name,) for name in names), key=lambda packs: sum(regrets(packs)))
+    if max(regrets(one), default=1.0) <= _MOST_REGRET_OF_A_RANGE or len(names) == 1:
+        return one
+    return min(itertools.combinations(names, 2), key=lambda packs: sum(regrets(packs)))
 
 
 def fastest(times: LayerTimes, names: Sequence[str], columns: Sequence[int]) -> str:

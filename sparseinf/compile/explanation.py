@@ -66,7 +66,7 @@ def _reason(plan: Plan) -> str:
         return f"{facts}: no number of columns of this range was asked for"
     if other in plan.packs:
         return f"{facts}: {plan.pack} is better over the whole range"
-    return f"{facts}: a pack for this range alone is not worth its memory"
+    return f"{facts}: a layer has two packs at most, and other ranges gain more by theirs"
 
 
 def _break_even(plan: Plan, shape: LayerShape) -> float | None:
