@@ -15,18 +15,25 @@ from sparseinf import SparseLinear, bench, formats
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- made by bench/readme_table.py -->\n", "<!-- end -->\n"
-SHAPES = ((768, 768, 384), (3072, 768, 128), (2048, 2048, 16), (4096, 4096, 1))
+LAYERS = (
+    ((768, 768, 384), "unstructured"),
+    ((3072, 768, 128), "unstructured"),
+    ((768, 768, 384), "4x1"),
+    ((2048, 2048, 16), "unstructured"),
+    ((1024, 1024, 4), "unstructured"),
+    ((4096, 4096, 1), "unstructured"),
+)
 SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
-def speeds(shape: tuple[int, int, int]) -> list[float]:
+def speeds(shape: tuple[int, int, int], pattern: str) -> list[float]:
     """Return for each sparsity how many times longer dense ONNX Runtime takes."""
     result = []
     for sparsity in SPARSITIES:
-        cases = bench.random_cases([shape], [sparsity], from_memory=shape[2] == 1)
+        cases = bench.random_cases([shape], [sparsity], pattern=pattern, from_memory=shape[2] == 1)
         _, rival = bench.run(cases, against=("onnxruntime",), threads=1, min_seconds=0.5)
         result.append(rival["relative_time"])
-        print(shape, sparsity, f"{result[-1]:.2f}", flush=True)
+        print(shape, pattern, sparsity, f"{result[-1]:.2f}", flush=True)
     return result
 
 
@@ -42,9 +49,10 @@ def table() -> str:
         "| layer (out x in), rows of x | " + " | ".join(f"{sparsity:.0%} zeros" for sparsity in SPARSITIES) + " |",
         "|---" * (1 + len(SPARSITIES)) + "|",
     ]
-    for rows, columns, number in SHAPES:
-        cells = " | ".join(f"{speed:.2g}x" for speed in speeds((rows, columns, number)))
+    for (rows, columns, number), pattern in LAYERS:
+        cells = " | ".join(f"{speed:.2g}x" for speed in speeds((rows, columns, number), pattern))
         note = ", weights from memory" if number == 1 else ""
+        note += "" if pattern == "unstructured" else f", {pattern} blocks"
         lines.append(f"| {rows} x {columns}, {number}{note} | {cells} |")
     lines.append("| memory of a 2048 x 2048 layer / dense | " + " | ".join(f"{size:.2f}" for size in sizes()) + " |")
     return "\n".join([*lines, "", f"({bench.machine_sentence()})", ""])

@@ -1,12 +1,9 @@
 #include "pack/block_pack.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <memory>
-#include <new>
 
-#include "common/thread_pool.h"
 #include "pack/chunk_blocks.h"
 #include "pack/counting_sort.h"
 #include "pack/row_chunks.h"
@@ -150,21 +147,12 @@ BlockPack pack_block(const CsrView& matrix, const KernelTable& kernels, int num_
     pack.num_nonzeros = matrix.num_nonzeros();
     pack.block_columns = static_cast<int32_t>(std::clamp<int64_t>(matrix.num_columns, 1, kBlockColumns));
     pack.chunks = cut_into_chunks<BlockChunk>(matrix, kChunkRows);
-    const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
-    std::atomic<bool> out_of_memory{false};
-    std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));
-    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels);
     std::vector<std::vector<uint16_t>> columns(pack.chunks.size());
     std::vector<std::vector<float>> weights(pack.chunks.size());
-    parallel_for(num_chunks, num_threads, [&](int slot, int64_t i) {
-        const auto chunk = static_cast<size_t>(i);
-        try {
-            packers[static_cast<size_t>(slot)]->pack(pack.chunks[chunk], columns[chunk], weights[chunk]);
-        } catch (const std::bad_alloc&) {
-            out_of_memory = true;
-        }
-    });
-    if (out_of_memory) throw std::bad_alloc();
+    pack_chunks(
+        static_cast<int64_t>(pack.chunks.size()), num_threads,
+        [&] { return std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels); },
+        [&](ChunkPacker& packer, size_t i) { packer.pack(pack.chunks[i], columns[i], weights[i]); });
     std::vector<int64_t> column_starts, weight_starts;
     pack.columns = join_chunks(columns, column_starts, num_threads);
     pack.weights = join_chunks(weights, weight_starts, num_threads);
@@ -180,25 +168,8 @@ BlockPack pack_block(const CsrView& matrix, const KernelTable& kernels, int num_
 }
 
 void unpack_block(const BlockPack& pack, const CsrOutput& out) {
-    std::fill_n(out.row_offsets, pack.num_rows + 1, 0);
-    for (const auto& chunk : pack.chunks) {
-        for (const auto& block : chunk.blocks) {
-            for_each_nonzero(block, [&](int row, uint16_t, float) { ++out.row_offsets[chunk.first_row + row + 1]; });
-        }
-    }
-    for (int64_t row = 0; row < pack.num_rows; ++row) out.row_offsets[row + 1] += out.row_offsets[row];
-    std::vector<int64_t> next(out.row_offsets, out.row_offsets + pack.num_rows);
-    for (const auto& chunk : pack.chunks) {
-        int32_t first_column = 0;
-        for (const auto& block : chunk.blocks) {
-            for_each_nonzero(block, [&](int row, uint16_t column, float value) {
-                const int64_t at = next[static_cast<size_t>(chunk.first_row + row)]++;
-                out.columns[at] = first_column + column;
-                out.values[at] = value;
-            });
-            first_column += pack.block_columns;
-        }
-    }
+    unpack_chunks(pack, out,
+                  [](const BlockChunk&, const BlockStrips& block, auto&& visit) { for_each_nonzero(block, visit); });
 }
 
 }  // namespace sparseinf

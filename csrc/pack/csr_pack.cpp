@@ -1,12 +1,9 @@
 #include "pack/csr_pack.h"
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
-#include <new>
 #include <numeric>
 
-#include "common/thread_pool.h"
 #include "pack/chunk_blocks.h"
 #include "pack/counting_sort.h"
 #include "pack/row_chunks.h"
@@ -199,19 +196,13 @@ CsrPack pack_csr(const CsrView& matrix, int panel_columns, const KernelTable& ke
     pack.block_columns = choose_block_columns(matrix, panel_columns);
     pack.chunks = cut_into_chunks<CsrChunk>(matrix, kChunkRows);
     pack.values = AlignedBuffer<float>(pack.num_nonzeros);
-    const auto num_chunks = static_cast<int64_t>(pack.chunks.size());
-    std::atomic<bool> out_of_memory{false};
-    std::vector<std::unique_ptr<ChunkPacker>> packers(static_cast<size_t>(std::min<int64_t>(num_threads, num_chunks)));
-    for (auto& packer : packers) packer = std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels);
-    parallel_for(num_chunks, num_threads, [&](int slot, int64_t i) {
-        try {
-            CsrChunk& chunk = pack.chunks[static_cast<size_t>(i)];
-            packers[static_cast<size_t>(slot)]->pack(chunk, pack.values.data() + matrix.row_offsets[chunk.first_row]);
-        } catch (const std::bad_alloc&) {
-            out_of_memory = true;
-        }
-    });
-    if (out_of_memory) throw std::bad_alloc();
+    pack_chunks(
+        static_cast<int64_t>(pack.chunks.size()), num_threads,
+        [&] { return std::make_unique<ChunkPacker>(matrix, pack.block_columns, kernels); },
+        [&](ChunkPacker& packer, size_t i) {
+            CsrChunk& chunk = pack.chunks[i];
+            packer.pack(chunk, pack.values.data() + matrix.row_offsets[chunk.first_row]);
+        });
     return pack;
 }
 

@@ -1,8 +1,11 @@
-// How the rows of a matrix are cut into chunks of like weight: what one thread works on at a time.
+// How the rows of a matrix are cut into chunks of like weight, what one thread works on at a time, and packed.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <vector>
 
 #include "common/aligned_buffer.h"
@@ -32,6 +35,52 @@ std::vector<Chunk> cut_into_chunks(const CsrView& matrix, int64_t max_rows) {
         row = end;
     } while (row < matrix.num_rows);
     return chunks;
+}
+
+// Calls pack(packer, chunk number) for each chunk; every thread keeps the packer that make() returns for it. Throws
+// std::bad_alloc if any of them did.
+template <class Make, class Pack>
+void pack_chunks(int64_t num_chunks, int num_threads, Make&& make, Pack&& pack) {
+    std::vector<decltype(make())> packers;
+    for (int64_t slot = 0; slot < std::min<int64_t>(num_threads, num_chunks); ++slot) packers.push_back(make());
+    std::atomic<bool> out_of_memory{false};
+    parallel_for(num_chunks, num_threads, [&](int slot, int64_t chunk) {
+        try {
+            pack(*packers[static_cast<size_t>(slot)], static_cast<size_t>(chunk));
+        } catch (const std::bad_alloc&) {
+            out_of_memory = true;
+        }
+    });
+    if (out_of_memory) throw std::bad_alloc();
+}
+
+// Writes the matrix of a pack in chunks of rows and K blocks of columns. for_each_nonzero(chunk, block, visit) calls
+// visit(row, column, value) with places inside chunk and block, those of a row in the order of their columns.
+template <class Pack, class ForEachNonzero>
+void unpack_chunks(const Pack& pack, const CsrOutput& out, ForEachNonzero&& for_each_nonzero) {
+    const auto for_each_block = [&pack](auto&& visit) {
+        for (const auto& chunk : pack.chunks) {
+            int32_t first_column = 0;
+            for (const auto& block : chunk.blocks) {
+                visit(chunk, block, first_column);
+                first_column += pack.block_columns;
+            }
+        }
+    };
+    std::fill_n(out.row_offsets, pack.num_rows + 1, 0);
+    for_each_block([&](const auto& chunk, const auto& block, int32_t) {
+        for_each_nonzero(chunk, block,
+                         [&](int32_t row, int32_t, float) { ++out.row_offsets[chunk.first_row + row + 1]; });
+    });
+    for (int64_t row = 0; row < pack.num_rows; ++row) out.row_offsets[row + 1] += out.row_offsets[row];
+    std::vector<int64_t> next(out.row_offsets, out.row_offsets + pack.num_rows);
+    for_each_block([&](const auto& chunk, const auto& block, int32_t first_column) {
+        for_each_nonzero(chunk, block, [&](int32_t row, int32_t column, float value) {
+            const int64_t at = next[static_cast<size_t>(chunk.first_row + row)]++;
+            out.columns[at] = first_column + column;
+            out.values[at] = value;
+        });
+    });
 }
 
 // All chunks' arrays one after the other in one buffer, which lies on huge pages where it is large; they are freed on
