@@ -353,6 +353,11 @@ class SparseLinear:
         if self._facts.pattern.format != "csr":
             found = ", found at load" if self._facts.pattern.is_found else ""
             notes.append(f"{name} weight was pruned in a pattern{found}: {self._facts.pattern}.")
+        if self._facts.pattern.num_empty_rows or self._facts.pattern.num_empty_columns:
+            notes.append(
+                f"{name} weight has {self._facts.pattern.num_empty_rows} rows and "
+                f"{self._facts.pattern.num_empty_columns} columns without a nonzero."
+            )
         if self._facts.batch is not None:
             notes.append(f"{name} packs were chosen for batch {', '.join(map(str, self._facts.batch))}.")
         if self._facts.source_dtype != "float32":

@@ -106,6 +106,12 @@ class TestFound:
         assert isinstance(layer.weight, Csr)
         assert layer.format == "csr"
 
+    def test_dead_rows_and_columns_are_told(self):
+        weight = block_weight((128, 128), (1, 1), 0.5)
+        weight[3] = weight[77] = 0
+        weight[:, 5] = 0
+        assert "has 2 rows and 1 columns without a nonzero" in str(sparseinf.load(weight, tune="model").explain())
+
 
 class TestGiven:
     def test_formats_keep_their_pattern(self):

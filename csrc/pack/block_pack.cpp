@@ -31,7 +31,7 @@ public:
             size_t runs, strips;
         };
         std::vector<Offsets> offsets{{0, 0}};
-        for (int64_t block = 0; block < blocks_.num_blocks(); ++block) {
+        for (int64_t block = 0; block < blocks_.num_used_blocks(); ++block) {
             blocks_.open(block);
             sort_strips(static_cast<uint32_t>(chunk.num_rows));
             for (const uint32_t strip : order_) {

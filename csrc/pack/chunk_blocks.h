@@ -29,6 +29,8 @@ public:
 
     int64_t num_blocks() const { return num_blocks_; }
     int64_t num_nonzeros() const { return num_nonzeros_; }  // of the chunk
+    // Of a chunk without nonzeros only the first block is worth a look, since it clears the sums.
+    int64_t num_used_blocks() const { return num_nonzeros_ > 0 ? num_blocks_ : 1; }
 
     // Makes a block's segments available; blocks are opened in order.
     void open(int64_t block) {

@@ -61,7 +61,7 @@ public:
             int64_t columns, values;
         };
         std::vector<Offsets> offsets{{0, 0, 0, 0}};
-        for (int64_t block = 0; block < blocks_.num_blocks(); ++block) {
+        for (int64_t block = 0; block < blocks_.num_used_blocks(); ++block) {
             blocks_.open(block);
             const BlockRows rows = mark_rows(chunk);
             pair_rows(rows, block == 0);  // only the first block must clear rows that have nothing

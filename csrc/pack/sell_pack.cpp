@@ -49,7 +49,7 @@ public:
             size_t runs, rows, steps;
         };
         std::vector<Offsets> offsets{{0, 0, 0}};
-        for (int64_t block = 0; block < blocks_.num_blocks(); ++block) {
+        for (int64_t block = 0; block < blocks_.num_used_blocks(); ++block) {
             blocks_.open(block);
             cut_rows(static_cast<uint32_t>(chunk.num_rows));
             for (size_t first = 0; first < pieces_.size(); first += kSellLanes) {

@@ -6,7 +6,7 @@ format in which the layer's weight is handed out and saved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparseinf.formats import NM, Block, Csr, Dense, detect_structure
@@ -38,17 +38,21 @@ class Pattern:
         The share of nonzeros among the elements of the 4x1 blocks that hold any; 0.0 if it is not known.
     is_found : bool
         Whether it was found in a weight that came without.
+    num_empty_rows, num_empty_columns : int
+        Outputs without a nonzero, and inputs that no output looks at, as far as the weight was searched.
     """
 
     format: str = "csr"
     numbers: tuple[int, int] | None = None
     strip_fill: float = 0.0
     is_found: bool = False
+    num_empty_rows: int = 0
+    num_empty_columns: int = 0
 
     def if_used_by(self, packs: Collection[str]) -> Pattern:
         """Return it; but blocks that were found, and that no pack makes use of, are better kept as csr."""
         is_in_vain = self.is_found and self.format == "block" and "block4x1" not in packs
-        return UNSTRUCTURED if is_in_vain else self
+        return replace(self, format="csr", numbers=None, strip_fill=0.0) if is_in_vain else self
 
     def restored(self, weight: Csr | Dense) -> Format:
         """Return the weight in the pattern's format."""
@@ -106,11 +110,14 @@ def plain_weight(
 
 def _found(weight: Csr | Dense) -> Pattern:
     structure = detect_structure(weight)
+    found = Pattern(
+        is_found=True, num_empty_rows=structure.num_empty_rows, num_empty_columns=structure.num_empty_columns
+    )
     if structure.nm:
-        return Pattern("nm", next(iter(structure.nm)), is_found=True)
+        return replace(found, format="nm", numbers=next(iter(structure.nm)))
     strips = [block for block in structure.blocks if block[0] % _STRIP_ROWS == 0]
     if not strips:
-        return UNSTRUCTURED
+        return found
     # Blocks of 8 and 16 rows are several of four, which leave out more zeros.
     fill = structure.blocks.get((_STRIP_ROWS, 1), structure.blocks[strips[0]])
-    return Pattern("block", strips[0], fill, is_found=True)
+    return replace(found, format="block", numbers=strips[0], strip_fill=fill)
