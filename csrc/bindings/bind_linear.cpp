@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,15 +21,19 @@ namespace py = pybind11;
 namespace sparseinf {
 namespace {
 
+using FloatArray = py::array_t<float, py::array::c_style>;
+
 class BoundLinear {
 public:
     BoundLinear(int64_t out_features, int64_t in_features, const std::string& isa,
                 const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
-                const std::optional<py::array_t<float, py::array::c_style>>& bias, const Epilogue& epilogue,
-                int num_threads)
+                const std::optional<FloatArray>& bias, const Epilogue& epilogue, int num_threads,
+                const std::optional<FloatArray>& row_scales, const ActivationQuantization& activations)
         : num_threads_(num_threads),
-          linear_(out_features, in_features, isa_argument(isa), checked_plans(plans, out_features, in_features),
-                  copy_bias(bias, out_features), epilogue) {}
+          linear_(out_features, in_features, isa_argument(isa),
+                  checked_plans(plans, out_features, in_features, row_scales.has_value()),
+                  copy_features(bias, out_features, "bias"), epilogue,
+                  int8_scales(row_scales, out_features, activations)) {}
 
     py::object call(py::handle x_object, py::handle out_object, py::handle residual_object) const {
         const py::array x = checked_x(x_object);
@@ -39,8 +44,9 @@ public:
         py::array out = out_object.is_none() ? shape.new_array() : checked_out(out_object, shape, x);
         std::optional<StridedRows> residual_rows;
         if (!residual_object.is_none()) residual_rows = strided_rows(checked_residual(residual_object, shape, out));
-        const LinearCall call{num_columns, strided_rows(x), residual_rows ? &*residual_rows : nullptr,
-                              static_cast<float*>(out.mutable_data()), num_threads_};
+        LinearCall call{num_columns, strided_rows(x), residual_rows ? &*residual_rows : nullptr,
+                        static_cast<float*>(out.mutable_data()), num_threads_};
+        if (linear_.has_one_scale()) call.x_range = checked_range(call);
         if (linear_.num_operations(num_columns) < kOperationsWithGil) {
             linear_.run(call);
         } else {
@@ -55,6 +61,17 @@ private:
     // back costs 45 ns where nobody wants it (Zen 4; 12 % of a call on 64x64 at 90 %), a switch of threads where
     // somebody does.
     static constexpr double kOperationsWithGil = 1 << 17;
+
+    Range checked_range(const LinearCall& call) const {
+        const Range range = linear_.range_of_x(call);
+        if (!std::isfinite(range.low) || !std::isfinite(range.high)) {
+            throw py::value_error(
+                "x has a NaN or an infinity, but this int8 layer has one scale for all x of a call, which neither "
+                "fits; remove it, or load with activation_scales='column' and without calibration: each row of x then "
+                "has a scale of its own");
+        }
+        return range;
+    }
 
     py::array checked_x(py::handle object) const {
         py::array x = float32_array(object, "x");
@@ -73,13 +90,14 @@ private:
     }
 
     static std::vector<Linear::Plan> checked_plans(const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
-                                                   int64_t out_features, int64_t in_features) {
+                                                   int64_t out_features, int64_t in_features, bool is_int8) {
         std::vector<Linear::Plan> checked;
         for (const auto& [first, pack] : plans) {
             const auto [rows, columns] =
                 std::visit([](const auto& p) { return std::pair(p.num_rows, p.num_columns); }, pack->form);
             if (rows != out_features || columns != in_features)
                 throw py::value_error("a pack's shape is not the layer's");
+            if (pack->is_int8() != is_int8) throw py::value_error("int8 packs need row_scales, and others have none");
             if (first < 1 || first <= (checked.empty() ? 0 : checked.back().first_num_columns)) {
                 throw py::value_error("plans must ascend from one column");
             }
@@ -90,14 +108,20 @@ private:
         return checked;
     }
 
-    static AlignedBuffer<float> copy_bias(const std::optional<py::array_t<float, py::array::c_style>>& bias,
-                                          int64_t out_features) {
-        if (!bias) return {};
-        if (bias->ndim() != 1 || bias->shape(0) != out_features)
-            throw py::value_error("bias must have out_features elements");
+    static AlignedBuffer<float> copy_features(const std::optional<FloatArray>& array, int64_t out_features,
+                                              const char* name) {
+        if (!array) return {};
+        if (array->ndim() != 1 || array->shape(0) != out_features)
+            throw py::value_error(std::string(name) + " must have out_features elements");
         AlignedBuffer<float> copy(out_features);
-        std::copy_n(bias->data(), out_features, copy.data());
+        std::copy_n(array->data(), out_features, copy.data());
         return copy;
+    }
+
+    static std::optional<Int8Scales> int8_scales(const std::optional<FloatArray>& row_scales, int64_t out_features,
+                                                 const ActivationQuantization& activations) {
+        if (!row_scales) return std::nullopt;
+        return Int8Scales{activations, copy_features(row_scales, out_features, "row_scales")};
     }
 
     int num_threads_;
@@ -147,19 +171,39 @@ Epilogue make_epilogue(const std::string& activation, float low, float high, flo
     throw py::value_error("unknown activation '" + activation + "'");
 }
 
+ActivationQuantization make_activations(const std::string& scales, const std::string& dtype, float scale,
+                                        int zero_point) {
+    ActivationQuantization made;
+    if (dtype != "uint8" && dtype != "int8") throw py::value_error("unknown activation dtype '" + dtype + "'");
+    made.is_symmetric = dtype == "int8";
+    if (scales == "static") {
+        made.scales = ActivationScales::kStatic;
+        made.fixed = {scale, 1 / scale, zero_point + (made.is_symmetric ? 128 : 0)};
+    } else if (scales == "tensor" || scales == "column") {
+        made.scales = scales == "tensor" ? ActivationScales::kTensor : ActivationScales::kColumn;
+    } else {
+        throw py::value_error("unknown activation scales '" + scales + "'");
+    }
+    return made;
+}
+
 }  // namespace
 
 void bind_linear(py::module_& m) {
     py::class_<Epilogue>(m, "Epilogue")
         .def(py::init(&make_epilogue), py::arg("activation") = "none", py::kw_only(), py::arg("low") = 0.0f,
              py::arg("high") = 0.0f, py::arg("slope") = 0.0f);
+    py::class_<ActivationQuantization>(m, "ActivationQuantization")
+        .def(py::init(&make_activations), py::arg("scales") = "column", py::arg("dtype") = "uint8",
+             py::arg("scale") = 0.0f, py::arg("zero_point") = 0);
     m.def("kernel_family", &kernel_family, py::arg("pack"), py::arg("num_columns"));
     py::class_<BoundLinear> linear(m, "Linear", py::is_final());
-    linear.def(
-        py::init<int64_t, int64_t, const std::string&, const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>&,
-                 const std::optional<py::array_t<float, py::array::c_style>>&, const Epilogue&, int>(),
-        py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
-        py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"));
+    linear.def(py::init<int64_t, int64_t, const std::string&,
+                        const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>&, const std::optional<FloatArray>&,
+                        const Epilogue&, int, const std::optional<FloatArray>&, const ActivationQuantization&>(),
+               py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
+               py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"), py::arg("row_scales") = py::none(),
+               py::arg("activations") = ActivationQuantization());
     PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(linear.ptr()), &call_method);
     if (method == nullptr) throw py::error_already_set();
     linear.attr("__call__") = py::reinterpret_steal<py::object>(method);

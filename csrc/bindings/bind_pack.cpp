@@ -37,7 +37,7 @@ std::shared_ptr<Pack> share(Form form) {
 }
 
 const char* kind_of(const Pack& pack) {
-    static constexpr const char* kKinds[] = {"dense", "csr", "bitmap", "sell", "block4x1"};
+    static constexpr const char* kKinds[] = {"dense", "csr", "bitmap", "sell", "block4x1", "dense_int8", "csr_int8"};
     return kKinds[pack.form.index()];
 }
 
@@ -57,10 +57,18 @@ py::tuple to_csr(const Pack& pack) {
     if (const auto* bitmap = std::get_if<BitmapPack>(&pack.form)) return allocate_and_fill(*bitmap, unpack_bitmap);
     if (const auto* sell = std::get_if<SellPack>(&pack.form)) return allocate_and_fill(*sell, unpack_sell);
     if (const auto* block = std::get_if<BlockPack>(&pack.form)) return allocate_and_fill(*block, unpack_block);
+    if (const auto* quads = std::get_if<QuadPack>(&pack.form)) return allocate_and_fill(*quads, unpack_quads);
     throw py::value_error("a dense pack has no CSR arrays; use to_dense");
 }
 
-py::array_t<float> to_dense(const Pack& pack) {
+py::array to_dense(const Pack& pack) {
+    if (const auto* int8 = std::get_if<DenseInt8Pack>(&pack.form)) {
+        py::array_t<int8_t> weights({int8->num_rows, int8->num_columns});
+        int8_t* out = weights.mutable_data();
+        const py::gil_scoped_release release;
+        unpack_dense_int8(*int8, out);
+        return weights;
+    }
     const auto* dense = std::get_if<DensePack>(&pack.form);
     if (dense == nullptr) throw py::value_error("a sparse pack has no dense array; use to_csr");
     py::array_t<float> weights({dense->num_rows, dense->num_columns});
@@ -90,6 +98,27 @@ void bind_pack(py::module_& m) {
             return share(pack_dense(data, num_rows, num_columns, num_threads));
         },
         py::arg("weights").noconvert(), py::arg("num_threads"));
+    m.def(
+        "pack_dense_int8",
+        [](const Array<int8_t>& weights, int num_threads) {
+            if (weights.ndim() != 2) throw py::value_error("weights must be 2-D");
+            const int8_t* data = weights.data();
+            const int64_t num_rows = weights.shape(0), num_columns = weights.shape(1);
+            const py::gil_scoped_release release;
+            return share(pack_dense_int8(data, num_rows, num_columns, num_threads));
+        },
+        py::arg("weights").noconvert(), py::arg("num_threads"));
+    m.def(
+        "pack_csr_int8",
+        [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
+           int64_t num_columns, const std::string& isa, int num_threads) {
+            const CsrView view = csr_view(row_offsets, columns, values, num_columns);
+            const KernelTable& kernels = kernels_for(isa_argument(isa));
+            const py::gil_scoped_release release;
+            return share(pack_quads(view, kernels, num_threads));
+        },
+        py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
+        py::arg("num_columns"), py::arg("isa"), py::arg("num_threads"));
     m.def(
         "pack_csr",
         [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,

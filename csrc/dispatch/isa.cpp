@@ -1,5 +1,7 @@
 #include "dispatch/isa.h"
 
+#include <algorithm>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -7,9 +9,14 @@
 namespace sparseinf {
 
 extern const KernelTable kKernelsScalar;
+extern const Int8KernelTable kInt8KernelsScalar;
 #if defined(__x86_64__)
 extern const KernelTable kKernelsAvx2;
 extern const KernelTable kKernelsAvx512;
+extern const Int8KernelTable kInt8KernelsAvx2;
+extern const Int8KernelTable kInt8KernelsAvx512;
+extern const Int8KernelTable kInt8KernelsAvx512Vnni;
+extern const Int8KernelTable kInt8KernelsAvx512Vbmi;
 #endif
 
 namespace {
@@ -32,9 +39,17 @@ std::vector<Isa> detect() {
         return isas;
     }
     isas.push_back(Isa::kAvx2);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-        isas.push_back(Isa::kAvx512);
+    if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+          __builtin_cpu_supports("avx512vl"))) {
+        return isas;
+    }
+    isas.push_back(Isa::kAvx512);
+    if (!__builtin_cpu_supports("avx512vnni")) return isas;
+    isas.push_back(Isa::kAvx512Vnni);
+    if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+        __builtin_cpu_supports("avx512bitalg")) {
+        isas.push_back(Isa::kAvx512Vbmi);
     }
 #endif
     return isas;
@@ -44,6 +59,10 @@ std::vector<Isa> detect() {
 
 std::string_view name_of(Isa isa) {
     switch (isa) {
+        case Isa::kAvx512Vbmi:
+            return "avx512vbmi";
+        case Isa::kAvx512Vnni:
+            return "avx512vnni";
         case Isa::kAvx512:
             return "avx512";
         case Isa::kAvx2:
@@ -66,8 +85,27 @@ std::optional<Isa> find_available_isa(std::string_view name) {
     return std::nullopt;
 }
 
-const KernelTable& kernels_for(Isa isa) {
+Isa float_isa(Isa isa) { return std::min(isa, Isa::kAvx512); }
+
+const Int8KernelTable& int8_kernels_for(Isa isa) {
     switch (isa) {
+#if defined(__x86_64__)
+        case Isa::kAvx512Vbmi:
+            return kInt8KernelsAvx512Vbmi;
+        case Isa::kAvx512Vnni:
+            return kInt8KernelsAvx512Vnni;
+        case Isa::kAvx512:
+            return kInt8KernelsAvx512;
+        case Isa::kAvx2:
+            return kInt8KernelsAvx2;
+#endif
+        default:
+            return kInt8KernelsScalar;
+    }
+}
+
+const KernelTable& kernels_for(Isa isa) {
+    switch (float_isa(isa)) {
 #if defined(__x86_64__)
         case Isa::kAvx512:
             return kKernelsAvx512;

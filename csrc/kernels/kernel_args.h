@@ -201,13 +201,26 @@ struct PackArgs {
     Panel out;
 };
 
+// What makes sums of an int8 layer floats: sum s of output feature m and column n stands for
+//
+//     (s - column_zeros[n] * row_sums[m]) * (column_scales[n] * row_scales[m])
+//
+// where row_sums are those of the weights: x - zero is never made, only x.
+struct Dequantization {
+    const float* column_scales;   // one a column of the panel, those that only fill it up included
+    const int32_t* column_zeros;  // likewise
+    const float* row_scales;      // at the chunk's first feature
+    const int32_t* row_sums;      // likewise
+};
+
 // Turns accumulators back into rows of y, through the epilogue: rows[n][m] = epilogue(sums[m][n]).
 struct UnpackArgs {
-    ConstPanel sums;
-    float* const* rows;                // one a column, at the chunk's first feature
-    const char* const* residual_rows;  // likewise, or nullptr
-    int64_t residual_stride_bytes;     // from one feature to the next
-    const float* bias;                 // at the chunk's first feature, or nullptr
+    ConstPanel sums;                       // int32 where there is a dequantization
+    const Dequantization* dequantization;  // or nullptr
+    float* const* rows;                    // one a column, at the chunk's first feature
+    const char* const* residual_rows;      // likewise, or nullptr
+    int64_t residual_stride_bytes;         // from one feature to the next
+    const float* bias;                     // at the chunk's first feature, or nullptr
     int32_t num_columns;
     int32_t num_features;
     Epilogue epilogue;

@@ -101,6 +101,19 @@ void pack(const PackArgs& args, int num_wide, bool has_half) noexcept {
     if (has_half) pack_columns<Half>(args, num_wide * Wide::kWidth, args.out.tail, Half::kWidth);
 }
 
+// Integer sums of features [m, m + count) of some columns into floats.
+template <class Wide, int kCount>
+SPARSEINF_INLINE void dequantize_tile(const Dequantization& scales, Wide (&sums)[kCount], int first_column, int32_t m,
+                                      int count) {
+    const Wide row_scales = Wide::load_partial(scales.row_scales + m, count);
+    const Wide row_sums = Wide::load_partial(scales.row_sums + m, count);
+    for (int n = 0; n < kCount; ++n) {
+        const int column = first_column + n;
+        const Wide integers = subtract_product(sums[n], scales.column_zeros[column], row_sums);
+        sums[n] = float_of_integer(integers) * (Wide::broadcast(scales.column_scales[column]) * row_scales);
+    }
+}
+
 // sums -> y for features [m, m + count) of some columns.
 template <class Wide, int kCount>
 SPARSEINF_INLINE void finish_tile(const UnpackArgs& args, Wide (&sums)[kCount], int first_column, int num_columns,
@@ -149,6 +162,9 @@ SPARSEINF_INLINE void unpack_columns(const UnpackArgs& args, int first, const fl
         }
         Wide tile[Half::kWidth];
         transpose(rows, tile);
+        if (args.dequantization != nullptr) {
+            dequantize_tile(*args.dequantization, tile, first, m, count);
+        }
         if (is_plain && num_columns == Half::kWidth) {
             const bool is_whole = count == Wide::kWidth;
             const Wide bias = args.bias == nullptr ? Wide::broadcast(-0.0f)
@@ -186,6 +202,7 @@ void finish_vector(const UnpackArgs& args) noexcept {
     for (int32_t m = 0; m < args.num_features; m += Wide::kWidth) {
         const int count = args.num_features - m < Wide::kWidth ? args.num_features - m : Wide::kWidth;
         Wide tile[1] = {Wide::load(args.sums.main + m)};
+        if (args.dequantization != nullptr) dequantize_tile(*args.dequantization, tile, 0, m, count);
         finish_tile(args, tile, 0, 1, m, count);
     }
 }

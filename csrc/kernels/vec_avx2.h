@@ -118,6 +118,25 @@ inline Vec8 multiply_add_expanded(uint32_t mask, const float* weights, Vec8 a, V
     const __m256 outside = _mm256_castsi256_ps(_mm256_srai_epi32(lanes, 31));
     return {_mm256_fmadd_ps(w, _mm256_andnot_ps(outside, a.v), c.v)};
 }
+// Lanes that hold int32: a - factor * b, and what they are in float.
+inline Vec8 subtract_product(Vec8 a, int32_t factor, Vec8 b) {
+    const __m256i product = _mm256_mullo_epi32(_mm256_set1_epi32(factor), _mm256_castps_si256(b.v));
+    return {_mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(a.v), product))};
+}
+inline Vec8 float_of_integer(Vec8 x) { return {_mm256_cvtepi32_ps(_mm256_castps_si256(x.v))}; }
+// The first `count` lanes, whole numbers from 0 to 255, as bytes.
+inline void store_bytes(Vec8 x, uint8_t* p, int count) {
+    const __m256i lanes = _mm256_cvtps_epi32(x.v);
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
+    const __m128i bytes = _mm_packus_epi16(words, words);
+    if (count == Vec8::kWidth) {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
+        return;
+    }
+    uint8_t each[16];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(each), bytes);
+    for (int i = 0; i < count; ++i) p[i] = each[i];
+}
 inline Vec4 low_half(Vec8 x) { return {_mm256_castps256_ps128(x.v)}; }
 inline float sum(Vec8 x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x.v), _mm256_extractf128_ps(x.v, 1));

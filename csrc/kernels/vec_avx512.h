@@ -81,6 +81,16 @@ inline Vec16 multiply_add_expanded(uint32_t mask, const float* weights, Vec16 a,
     asm("" : "+v"(spread));
     return {_mm512_mask3_fmadd_ps(_mm512_mask_expand_ps(spread, lanes, packed), a.v, c.v, lanes)};
 }
+// Lanes that hold int32: a - factor * b, and what they are in float.
+inline Vec16 subtract_product(Vec16 a, int32_t factor, Vec16 b) {
+    const __m512i product = _mm512_mullo_epi32(_mm512_set1_epi32(factor), _mm512_castps_si512(b.v));
+    return {_mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a.v), product))};
+}
+inline Vec16 float_of_integer(Vec16 x) { return {_mm512_cvtepi32_ps(_mm512_castps_si512(x.v))}; }
+// The first `count` lanes, whole numbers from 0 to 255, as bytes.
+inline void store_bytes(Vec16 x, uint8_t* p, int count) {
+    _mm_mask_storeu_epi8(p, Vec16::mask(count), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v)));
+}
 inline Vec8 low_half(Vec16 x) { return {_mm512_castps512_ps256(x.v)}; }
 inline float sum(Vec16 x) {
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));

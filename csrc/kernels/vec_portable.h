@@ -114,6 +114,19 @@ inline VecPortable multiply_add_expanded(uint32_t mask, const float* weights, Ve
     }
     return c;
 }
+// Lanes that hold int32: a - factor * b, and what they are in float. Unsigned, since these may wrap.
+inline VecPortable subtract_product(VecPortable a, int32_t factor, VecPortable b) {
+    typedef uint32_t Unsigned __attribute__((vector_size(16)));
+    const Unsigned product = reinterpret_cast<Unsigned>(b.v) * static_cast<uint32_t>(factor);
+    return {reinterpret_cast<VecPortable::Lanes>(reinterpret_cast<Unsigned>(a.v) - product)};
+}
+inline VecPortable float_of_integer(VecPortable x) {
+    return {__builtin_convertvector(reinterpret_cast<VecPortable::Bits>(x.v), VecPortable::Lanes)};
+}
+// The first `count` lanes, whole numbers from 0 to 255, as bytes.
+inline void store_bytes(VecPortable x, uint8_t* p, int count) {
+    for (int i = 0; i < count; ++i) p[i] = static_cast<uint8_t>(static_cast<int32_t>(x.v[i]) & 255);
+}
 inline Vec2 low_half(VecPortable x) { return {{x.v[0], x.v[1]}}; }
 inline float sum(VecPortable x) { return (x.v[0] + x.v[2]) + (x.v[1] + x.v[3]); }
 

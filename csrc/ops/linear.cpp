@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ops/int8_layers.h"
 #include "ops/linear_columns.h"
 #include "ops/linear_panels.h"
 
@@ -24,20 +25,28 @@ const char* kernel_family(const Pack& pack, int64_t num_columns) {
                    [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
                    [](const BitmapPack&) { return "gemv_bitmap_f32"; },
                    [&](const SellPack&) { return is_vector ? "gemv_sell_f32" : "spmm_sell_f32"; },
-                   [&](const BlockPack&) { return is_vector ? "gemv_block4x1_f32" : "spmm_block4x1_f32"; }},
+                   [&](const BlockPack&) { return is_vector ? "gemv_block4x1_f32" : "spmm_block4x1_f32"; },
+                   [&](const DenseInt8Pack&) { return is_vector ? "gemv_dense_int8" : "spmm_dense_int8"; },
+                   [](const QuadPack&) { return "spmm_csr_int8"; }},
         pack.form);
 }
 
 int csr_panel_columns(Isa isa) { return kPreferredWideCsr * kernels_for(isa).vector_width; }
 
 Linear::Linear(int64_t out_features, int64_t in_features, Isa isa, std::vector<Plan> plans, AlignedBuffer<float> bias,
-               Epilogue epilogue)
+               Epilogue epilogue, std::optional<Int8Scales> scales)
     : out_features_(out_features),
       in_features_(in_features),
       kernels_(&kernels_for(isa)),
+      int8_kernels_(&int8_kernels_for(isa)),
       plans_(std::move(plans)),
       bias_(std::move(bias)),
-      epilogue_(epilogue) {}
+      epilogue_(epilogue),
+      scales_(std::move(scales)) {}
+
+Range Linear::range_of_x(const LinearCall& call) const {
+    return range_of(call.x, call.num_columns, in_features_, int8_kernels_->range);
+}
 
 const Pack& Linear::pack_for(int64_t num_columns) const {
     size_t i = plans_.size() - 1;
@@ -48,6 +57,7 @@ const Pack& Linear::pack_for(int64_t num_columns) const {
 double Linear::num_operations(int64_t num_columns) const {
     if (num_columns == 0) return 0;
     const int64_t num_weights = std::visit(Overloaded{[](const DensePack& p) { return p.num_rows * p.num_columns; },
+                                                      [](const DenseInt8Pack& p) { return p.num_rows * p.num_columns; },
                                                       [](const auto& p) { return p.num_nonzeros; }},
                                            pack_for(num_columns).form);
     return static_cast<double>(2 * num_weights + in_features_ + out_features_) * static_cast<double>(num_columns);
@@ -55,8 +65,10 @@ double Linear::num_operations(int64_t num_columns) const {
 
 void Linear::run(const LinearCall& call) const {
     if (call.num_columns == 0 || out_features_ == 0) return;
-    const LinearLayer layer{out_features_, in_features_, *kernels_, bias_.size() > 0 ? bias_.data() : nullptr,
-                            epilogue_};
+    std::optional<Int8Layer> int8;
+    if (scales_) int8.emplace(*int8_kernels_, scales_->activations, scales_->rows.data());
+    const LinearLayer layer{out_features_, in_features_,           *kernels_, bias_.size() > 0 ? bias_.data() : nullptr,
+                            epilogue_,     int8 ? &*int8 : nullptr};
     const auto run_either = [&](const auto& pack) {
         if (call.num_columns == 1) {
             run_on_columns(pack, layer, call);
@@ -67,7 +79,9 @@ void Linear::run(const LinearCall& call) const {
     std::visit(
         Overloaded{[&](const DensePack& pack) { run_either(pack); }, [&](const CsrPack& pack) { run_either(pack); },
                    [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const SellPack& pack) { run_either(pack); }, [&](const BlockPack& pack) { run_either(pack); }},
+                   [&](const SellPack& pack) { run_either(pack); }, [&](const BlockPack& pack) { run_either(pack); },
+                   [&](const DenseInt8Pack& pack) { run_either(pack); },
+                   [&](const QuadPack& pack) { run_on_panels(pack, layer, call); }},
         pack_for(call.num_columns).form);
 }
 

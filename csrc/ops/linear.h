@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/aligned_buffer.h"
@@ -18,6 +19,12 @@ const char* kernel_family(const Pack& pack, int64_t num_columns);
 // Preferred panel width of the sparse kernels at that level, in columns.
 int csr_panel_columns(Isa isa);
 
+// What makes a layer one of int8: its packs hold int8 weights.
+struct Int8Scales {
+    ActivationQuantization activations;
+    AlignedBuffer<float> rows;  // of the weights: out_features
+};
+
 class Linear {
 public:
     // Serves num_columns from first_num_columns up to the next plan's.
@@ -26,15 +33,19 @@ public:
         std::shared_ptr<const Pack> pack;
     };
 
-    // plans: ascending, the first from 1. bias: out_features, or empty.
+    // plans: ascending, the first from 1, all of int8 packs where there are scales. bias: out_features, or empty.
     Linear(int64_t out_features, int64_t in_features, Isa isa, std::vector<Plan> plans, AlignedBuffer<float> bias,
-           Epilogue epilogue);
+           Epilogue epilogue, std::optional<Int8Scales> scales);
 
     int64_t out_features() const { return out_features_; }
     int64_t in_features() const { return in_features_; }
 
     // Roughly what a call does: two a weight that is multiplied, one an element of x and y.
     double num_operations(int64_t num_columns) const;
+
+    // Whether all x of a call have one scale: its range must be known, and finite.
+    bool has_one_scale() const { return scales_ && scales_->activations.has_one_scale(); }
+    Range range_of_x(const LinearCall& call) const;
 
     // Throws std::bad_alloc before anything is written. Safe to call from several threads at once.
     void run(const LinearCall& call) const;
@@ -45,9 +56,11 @@ private:
     int64_t out_features_;
     int64_t in_features_;
     const KernelTable* kernels_;
+    const Int8KernelTable* int8_kernels_;
     std::vector<Plan> plans_;
     AlignedBuffer<float> bias_;
     Epilogue epilogue_;
+    std::optional<Int8Scales> scales_;
 };
 
 }  // namespace sparseinf

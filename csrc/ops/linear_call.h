@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_args.h"
+#include "ops/activation_quantization.h"
 #include "ops/strided_rows.h"
 
 namespace sparseinf {
@@ -17,6 +18,14 @@ struct LinearCall {
     const StridedRows* residual;  // or nullptr
     float* y;                     // (num_columns, out_features), C-contiguous
     int num_threads;
+    Range x_range{};  // of all x, where an int8 layer has one scale for them
+};
+
+// What an int8 layer has besides.
+struct Int8Layer {
+    const Int8KernelTable& kernels;
+    const ActivationQuantization& activations;
+    const float* row_scales;
 };
 
 struct LinearLayer {
@@ -25,6 +34,7 @@ struct LinearLayer {
     const KernelTable& kernels;
     const float* bias;  // or nullptr
     const Epilogue& epilogue;
+    const Int8Layer* int8;  // or nullptr
 };
 
 // Where columns [first, first + count) of y, and of the residual, have their rows from feature `feature` on.

@@ -5,10 +5,8 @@
 #include <utility>
 
 #include "common/aligned_buffer.h"
-#include "common/scratch.h"
-#include "common/thread_pool.h"
 #include "ops/feature_blocks.h"
-#include "ops/panel_split.h"
+#include "ops/run_panels.h"
 
 namespace sparseinf {
 namespace {
@@ -85,9 +83,22 @@ private:
     int64_t panel_ = -1;
 };
 
-// A family of kernels that run on panels: how a pack's rows are cut into chunks, and how one chunk is computed.
+// What all families have in common.
+struct FloatPanels {
+    static PanelWidths widths_in_vectors(const LinearLayer& layer, int preferred, int widest) {
+        const int64_t width = layer.kernels.vector_width;
+        return {preferred * width, widest * width, width / 2};
+    }
+    static void unpack(const PanelWorkspace& work, const LinearLayer& layer, int64_t, UnpackArgs& args) {
+        args.sums = {work.sums.main, work.sums.tail};
+        layer.kernels.unpack(args, work.shape.num_wide, work.shape.has_half);
+    }
+};
+
 template <class Pack>
-struct ChunkPanels {
+struct ChunkPanels : FloatPanels {
+    explicit ChunkPanels(const Pack& p) : pack(p) {}
+
     const Pack& pack;
 
     int64_t num_chunks() const { return static_cast<int64_t>(pack.chunks.size()); }
@@ -97,11 +108,15 @@ struct ChunkPanels {
 };
 
 struct CsrPanels : ChunkPanels<CsrPack> {
-    int64_t num_weights() const { return pack.num_nonzeros; }
-    static int preferred_wide(const KernelTable&) { return kPreferredWideCsr; }
-    static int max_wide(const KernelTable& kernels) { return kernels.max_wide_csr; }
+    using ChunkPanels::ChunkPanels;
 
-    void compute(int64_t chunk, const KernelTable& kernels, const PanelWorkspace& work) const {
+    int64_t num_weights() const { return pack.num_nonzeros; }
+    static PanelWidths widths(const LinearLayer& layer) {
+        return widths_in_vectors(layer, kPreferredWideCsr, layer.kernels.max_wide_csr);
+    }
+
+    void compute(int64_t chunk, const LinearLayer& layer, const PanelWorkspace& work) const {
+        const KernelTable& kernels = layer.kernels;
         const auto kernel = kernels.spmm_csr[work.shape.num_wide][work.shape.has_half];
         int64_t column = 0;
         for (const auto& block : pack.chunks[static_cast<size_t>(chunk)].blocks) {
@@ -112,11 +127,15 @@ struct CsrPanels : ChunkPanels<CsrPack> {
 };
 
 struct BlockPanels : ChunkPanels<BlockPack> {
-    int64_t num_weights() const { return pack.weights.size(); }
-    static int preferred_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
-    static int max_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
+    using ChunkPanels::ChunkPanels;
 
-    void compute(int64_t chunk, const KernelTable& kernels, const PanelWorkspace& work) const {
+    int64_t num_weights() const { return pack.weights.size(); }
+    static PanelWidths widths(const LinearLayer& layer) {
+        return widths_in_vectors(layer, layer.kernels.max_wide_dense, layer.kernels.max_wide_dense);
+    }
+
+    void compute(int64_t chunk, const LinearLayer& layer, const PanelWorkspace& work) const {
+        const KernelTable& kernels = layer.kernels;
         const auto kernel = kernels.spmm_block[work.shape.num_wide][work.shape.has_half];
         int64_t column = 0;
         for (const auto& block : pack.chunks[static_cast<size_t>(chunk)].blocks) {
@@ -127,12 +146,14 @@ struct BlockPanels : ChunkPanels<BlockPack> {
 };
 
 struct SellPanels : ChunkPanels<SellPack> {
+    using ChunkPanels::ChunkPanels;
+
     int64_t num_weights() const { return pack.num_nonzeros; }
     FeatureBlocks x_layout() const { return {pack.num_columns, pack.block_columns, pack.block_columns + 1}; }
-    static int preferred_wide(const KernelTable&) { return kMaxWideSell; }
-    static int max_wide(const KernelTable&) { return kMaxWideSell; }
+    static PanelWidths widths(const LinearLayer& layer) { return widths_in_vectors(layer, kMaxWideSell, kMaxWideSell); }
 
-    void compute(int64_t chunk, const KernelTable& kernels, const PanelWorkspace& work) const {
+    void compute(int64_t chunk, const LinearLayer& layer, const PanelWorkspace& work) const {
+        const KernelTable& kernels = layer.kernels;
         const SellChunk& rows = pack.chunks[static_cast<size_t>(chunk)];
         const int64_t main = work.shape.num_wide * kernels.vector_width;
         const int64_t tail = work.shape.has_half ? kernels.vector_width / 2 : 0;
@@ -147,7 +168,9 @@ struct SellPanels : ChunkPanels<SellPack> {
     }
 };
 
-struct DensePanels {
+struct DensePanels : FloatPanels {
+    explicit DensePanels(const DensePack& p) : pack(p) {}
+
     const DensePack& pack;
 
     FeatureBlocks x_layout() const { return FeatureBlocks::contiguous(pack.num_columns); }
@@ -156,10 +179,12 @@ struct DensePanels {
     int64_t first_row(int64_t chunk) const { return chunk * kDenseChunkRows; }
     int64_t num_rows(int64_t chunk) const { return std::min(kDenseChunkRows, pack.num_rows - first_row(chunk)); }
     int64_t num_weights() const { return pack.num_rows * pack.num_columns; }
-    static int preferred_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
-    static int max_wide(const KernelTable& kernels) { return kernels.max_wide_dense; }
+    static PanelWidths widths(const LinearLayer& layer) {
+        return widths_in_vectors(layer, layer.kernels.max_wide_dense, layer.kernels.max_wide_dense);
+    }
 
-    void compute(int64_t chunk, const KernelTable& kernels, const PanelWorkspace& work) const {
+    void compute(int64_t chunk, const LinearLayer& layer, const PanelWorkspace& work) const {
+        const KernelTable& kernels = layer.kernels;
         const auto kernel = kernels.spmm_dense[work.shape.num_wide][work.shape.has_half];
         const float* weights = pack.weights.data() + first_row(chunk) / 4 * pack.strip_stride;
         const auto num_strips = static_cast<int32_t>((num_rows(chunk) + 3) / 4);
@@ -173,58 +198,22 @@ struct DensePanels {
     }
 };
 
-template <class Panels>
-void run_panels(const Panels& panels, const LinearLayer& layer, const LinearCall& call) {
-    const KernelTable& kernels = layer.kernels;
-    const int num_threads = useful_threads(call.num_threads, panels.num_weights(), call.num_columns);
-    const int64_t num_chunks = panels.num_chunks();
-    const PanelSplit split(call.num_columns, panels.preferred_wide(kernels) * kernels.vector_width,
-                           panels.max_wide(kernels) * kernels.vector_width, kernels.vector_width / 2,
-                           (num_threads + num_chunks - 1) / num_chunks);
-    int64_t chunk_rows = 0;
-    for (int64_t chunk = 0; chunk < num_chunks; ++chunk) {
-        chunk_rows = std::max(chunk_rows, accumulator_rows(panels.num_rows(chunk)));
-    }
-
-    const FeatureBlocks features = panels.x_layout();
-    const int64_t bytes = PanelWorkspace::bytes(split.width(), features, chunk_rows);
-    Scratch scratch(bytes * num_threads);
-    for (int slot = 0; slot < num_threads; ++slot) {
-        PanelWorkspace::make(scratch.data() + slot * bytes, features, chunk_rows);
-    }
-    // A thread packs a panel again when it comes to one that another packed: that is cheaper than waiting for it.
-    parallel_for(split.count() * num_chunks, num_threads, [&](int slot, int64_t unit) {
-        const int64_t panel = unit / num_chunks, chunk = unit % num_chunks;
-        const int64_t first = split.first(panel), count = split.size(panel);
-        auto& work = PanelWorkspace::at(scratch.data() + slot * bytes);
-        work.hold(panel, call, layer, first, count);
-        panels.compute(chunk, kernels, work);
-        const int64_t first_row = panels.first_row(chunk);
-        const RowPointers rows(call, layer, first, count, first_row);
-        auto args = rows.arguments(call, layer, first_row);
-        args.sums = {work.sums.main, work.sums.tail};
-        args.num_columns = static_cast<int32_t>(count);
-        args.num_features = static_cast<int32_t>(panels.num_rows(chunk));
-        kernels.unpack(args, work.shape.num_wide, work.shape.has_half);
-    });
-}
-
 }  // namespace
 
 void run_on_panels(const CsrPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_panels(CsrPanels{{pack}}, layer, call);
+    run_panels<PanelWorkspace>(CsrPanels(pack), layer, call);
 }
 
 void run_on_panels(const BlockPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_panels(BlockPanels{{pack}}, layer, call);
+    run_panels<PanelWorkspace>(BlockPanels(pack), layer, call);
 }
 
 void run_on_panels(const SellPack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_panels(SellPanels{{pack}}, layer, call);
+    run_panels<PanelWorkspace>(SellPanels(pack), layer, call);
 }
 
 void run_on_panels(const DensePack& pack, const LinearLayer& layer, const LinearCall& call) {
-    run_panels(DensePanels{pack}, layer, call);
+    run_panels<PanelWorkspace>(DensePanels(pack), layer, call);
 }
 
 }  // namespace sparseinf

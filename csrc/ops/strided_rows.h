@@ -2,13 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace sparseinf {
 
 class StridedRows {
 public:
-    static constexpr size_t kMaxDimensions = 64;  // NumPy's own limit
+    static constexpr std::size_t kMaxDimensions = 64;  // NumPy's own limit
 
     StridedRows(const void* base, int64_t feature_stride_bytes)
         : base_(static_cast<const char*>(base)), feature_stride_bytes_(feature_stride_bytes) {}
@@ -28,7 +29,7 @@ public:
 
     const char* row(int64_t n) const {
         int64_t offset = 0;
-        for (size_t d = num_dimensions_; d-- > 1; n /= dimensions_[d].size) {
+        for (std::size_t d = num_dimensions_; d-- > 1; n /= dimensions_[d].size) {
             offset += n % dimensions_[d].size * dimensions_[d].stride_bytes;
         }
         return base_ + offset + (num_dimensions_ > 0 ? n * dimensions_[0].stride_bytes : 0);
@@ -44,7 +45,7 @@ private:
 
     const char* base_;
     int64_t feature_stride_bytes_;
-    size_t num_dimensions_ = 0;
+    std::size_t num_dimensions_ = 0;
     std::array<Dimension, kMaxDimensions> dimensions_;
 };
 

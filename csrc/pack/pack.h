@@ -6,13 +6,17 @@
 #include "pack/bitmap_pack.h"
 #include "pack/block_pack.h"
 #include "pack/csr_pack.h"
+#include "pack/dense_int8_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/quad_pack.h"
 #include "pack/sell_pack.h"
 
 namespace sparseinf {
 
 struct Pack {
-    std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack> form;
+    std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack, DenseInt8Pack, QuadPack> form;
+
+    bool is_int8() const { return form.index() >= 5; }
 };
 
 }  // namespace sparseinf

@@ -10,6 +10,7 @@ from sparseinf.runtime.isa import available_isas, current_isa, use_isa
 from sparseinf.runtime.machine import cpu_info
 from sparseinf.runtime.threads import checked_threads, default_threads
 
+ActivationQuantization = _core.ActivationQuantization
 Epilogue = _core.Epilogue
 Linear = _core.Linear
 Pack = _core.Pack
@@ -20,10 +21,13 @@ kernel_family = _core.kernel_family
 pack_bitmap = _core.pack_bitmap
 pack_block = _core.pack_block
 pack_csr = _core.pack_csr
+pack_csr_int8 = _core.pack_csr_int8
 pack_dense = _core.pack_dense
+pack_dense_int8 = _core.pack_dense_int8
 pack_sell = _core.pack_sell
 
 __all__ = [
+    "ActivationQuantization",
     "Epilogue",
     "Linear",
     "Pack",
@@ -40,7 +44,9 @@ __all__ = [
     "pack_bitmap",
     "pack_block",
     "pack_csr",
+    "pack_csr_int8",
     "pack_dense",
+    "pack_dense_int8",
     "pack_sell",
     "use_isa",
 ]

@@ -1,0 +1,87 @@
+// What an int8 kernel is given.
+//
+// Activations are uint8, four neighbouring features of a column in one 32-bit lane, a "quad": sums of four products are
+// what processors have instructions for. A panel of quads is laid out like one of floats (kernel_args.h),
+//
+//     main[feature / 4][T_main][4]    tail[feature / 4][T_tail][4]
+//
+// so that dense weights, four int8 of a row to a lane, run on the bodies of the float kernels: the arguments of these
+// say float where a lane is meant. Unstructured weights take any four features of a row, from panels of bytes
+//
+//     bytes[feature][T]               T = 16, 32 or 64
+#pragma once
+
+#include <cstdint>
+
+#include "kernel_args.h"
+
+namespace sparseinf {
+
+inline constexpr int kMaxByteColumns = 64;
+inline constexpr int kNumByteWidths = 3;  // 16, 32 and 64 columns
+
+// Rows of one K block that have equally many quads of nonzeros.
+struct QuadRun {
+    uint32_t num_rows;
+    uint32_t num_quads;
+};
+
+// One K block of one row chunk of an int8 matrix, nonzeros of a row in fours. Streams:
+//   rows     [row]            row inside the chunk
+//   columns  [row][quad][4]   column inside the K block
+//   weights  [row][quad][4]   quads are filled up with zeros
+struct QuadBlock {
+    const QuadRun* runs;
+    const uint16_t* rows;
+    const uint16_t* columns;
+    const int8_t* weights;
+    int32_t num_runs;
+};
+
+struct SpmmQuadsArgs {
+    QuadBlock block;
+    const uint8_t* x;  // the K block's features of a panel of bytes
+    int32_t* y;        // the chunk's sums: [row][T]
+    bool accumulate;   // false: y is overwritten (first K block), true: added to
+};
+
+// The least and the largest of `count` floats and zero. NaN in both if any is NaN or infinite.
+struct RangeArgs {
+    const char* row;
+    int64_t stride_bytes;
+    int64_t count;
+};
+struct Range {
+    float low;
+    float high;
+};
+
+// out[k] = clamp(rint(row[k] * inverse_scale) + zero, 0, 255); NaN gives any value.
+struct QuantizeArgs {
+    const char* row;
+    int64_t stride_bytes;
+    int64_t count;
+    float inverse_scale;
+    float zero;
+    uint8_t* out;
+};
+
+using SpmmQuadsKernel = void (*)(const SpmmQuadsArgs&) noexcept;
+using RangeKernel = Range (*)(const RangeArgs&) noexcept;
+using QuantizeKernel = void (*)(const QuantizeArgs&) noexcept;
+// Turns a panel of quads into one of bytes, in place: [feature / 4][T][4] -> [feature][T].
+using SplitQuadsKernel = void (*)(uint8_t* panel, int64_t num_quads) noexcept;
+
+// All int8 kernels of one instruction-set level. All levels give the same integers.
+struct Int8KernelTable {
+    int max_wide_dense;    // vectors in the widest panel of quads
+    int max_byte_columns;  // the widest panel of bytes
+    SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
+    GemvDenseKernel gemv_dense;
+    SpmmQuadsKernel spmm_quads[kNumByteWidths];  // by log2(T / 16)
+    SplitQuadsKernel split_quads[kNumByteWidths];
+    RangeKernel range;
+    QuantizeKernel quantize;
+};
+
+}  // namespace sparseinf

@@ -1,0 +1,17 @@
+// int8 linear layers: x is quantized, the pack's kernel makes exact integer sums, the epilogue makes floats of them.
+#pragma once
+
+#include "ops/linear_call.h"
+#include "pack/dense_int8_pack.h"
+#include "pack/quad_pack.h"
+
+namespace sparseinf {
+
+// On panels of columns. All throw std::bad_alloc before anything is written.
+void run_on_panels(const DenseInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);
+void run_on_panels(const QuadPack& pack, const LinearLayer& layer, const LinearCall& call);
+
+// One column at a time, by the matrix-vector kernels.
+void run_on_columns(const DenseInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);
+
+}  // namespace sparseinf

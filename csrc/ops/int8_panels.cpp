@@ -1,0 +1,214 @@
+// int8 layers on panels of columns.
+#include <array>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "common/aligned_buffer.h"
+#include "ops/int8_layers.h"
+#include "ops/run_panels.h"
+
+namespace sparseinf {
+namespace {
+
+// Rows and quads of dense weights between visits to the sums, as for floats.
+constexpr int64_t kDenseChunkRows = 512;
+constexpr int64_t kDenseBlockQuads = 512;
+
+// Features that are quantized and transposed at a time: 64 columns of them lie in the L1 cache.
+constexpr int64_t kQuantizedFeatures = 256;
+
+// Which panels a family reads (int8_args.h).
+struct Int8Layout {
+    int64_t num_features;
+    bool is_bytes;
+
+    int64_t num_quads() const { return (num_features + 3) / 4; }
+};
+
+// One thread's working memory while it runs panels: a panel of x, where its columns' scales come from, and the sums of
+// one chunk of rows. It lies at the front of that memory itself.
+class Int8Workspace {
+public:
+    static int64_t bytes(int64_t width, const Int8Layout& layout, int64_t chunk_rows) {
+        return kHeaderBytes + round_up(width * kQuantizedFeatures, kCacheLineBytes) +
+               round_up(4 * width * (layout.num_quads() + chunk_rows) + 4 * kCacheLineBytes, kCacheLineBytes);
+    }
+
+    // In `bytes` of memory, on a cache-line boundary, that outlive it.
+    static void make(std::byte* memory, const Int8Layout& layout, int64_t chunk_rows) {
+        static_assert(std::is_trivially_destructible_v<Int8Workspace>);
+        new (memory) Int8Workspace(memory + kHeaderBytes, layout, chunk_rows);
+    }
+    static Int8Workspace& at(std::byte* memory) { return *std::launder(reinterpret_cast<Int8Workspace*>(memory)); }
+
+    // Lays out, and fills, the panel of columns [first, first + count), if it is not there yet.
+    void hold(int64_t panel, const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count) {
+        if (std::exchange(panel_, panel) != panel) fill(call, layer, first, count);
+    }
+
+    ConstPanel quads_from(int64_t quad, int vector_width) const {
+        return {x.main + quad * shape.num_wide * vector_width, x.tail + quad * (vector_width / 2)};
+    }
+    const uint8_t* bytes_from(int64_t feature) const {
+        return reinterpret_cast<const uint8_t*>(x.main) + feature * num_columns_;
+    }
+    int byte_width() const { return static_cast<int>(num_columns_ / 32); }  // as the kernel tables count
+
+    // Sums of the rows from first_row on become rows of y.
+    void unpack(const LinearLayer& layer, int64_t first_row, const int32_t* row_sums, UnpackArgs& args) const {
+        const Dequantization dequantization{scales_.data(), zeros_.data(), layer.int8->row_scales + first_row,
+                                            row_sums + first_row};
+        args.sums = {sums.main, sums.tail};
+        args.dequantization = &dequantization;
+        layer.kernels.unpack(args, shape.num_wide, shape.has_half);
+    }
+
+    PanelShape shape{};
+    Panel x, sums;  // quads or bytes, and int32, in the place of floats
+
+private:
+    static constexpr int64_t kHeaderBytes = 1024;
+
+    Int8Workspace(std::byte* memory, const Int8Layout& layout, int64_t chunk_rows)
+        : memory_(memory), layout_(layout), chunk_rows_(chunk_rows) {
+        static_assert(sizeof(Int8Workspace) <= kHeaderBytes);
+    }
+
+    void choose_shape(int64_t count, int vector_width) {
+        if (layout_.is_bytes) {
+            num_columns_ = count <= 16 ? 16 : count <= 32 ? 32 : 64;
+            shape = {static_cast<int>(num_columns_ / vector_width), false};
+        } else {
+            shape = PanelShape::of(count, vector_width);
+            num_columns_ = shape.num_wide * vector_width + (shape.has_half ? vector_width / 2 : 0);
+        }
+    }
+
+    void fill(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count) {
+        const int vector_width = layer.kernels.vector_width;
+        choose_shape(count, vector_width);
+        const int64_t main = shape.num_wide * vector_width, tail = shape.has_half ? vector_width / 2 : 0;
+        auto* quantized = reinterpret_cast<uint8_t*>(memory_);
+        auto* at = reinterpret_cast<float*>(memory_ + round_up(num_columns_ * kQuantizedFeatures, kCacheLineBytes));
+        const auto take = [&at](int64_t size) { return std::exchange(at, at + round_up(size, 16)); };
+        x = {take(layout_.num_quads() * main), take(layout_.num_quads() * tail)};
+        sums = {take(chunk_rows_ * main), take(chunk_rows_ * tail)};
+
+        const int64_t stride_bytes = call.x.feature_stride_bytes();
+        std::array<const char*, kMaxPanelColumns> from, rows;
+        std::array<float, kMaxPanelColumns> inverse_scales;
+        scales_.fill(0);
+        zeros_.fill(0);
+        for (int64_t n = 0; n < count; ++n) {
+            const auto i = static_cast<size_t>(n);
+            from[i] = call.x.row(first + n);
+            rows[i] = reinterpret_cast<const char*>(quantized + n * kQuantizedFeatures);
+            const ActivationScale scale = scale_of_row(call, *layer.int8, from[i]);
+            scales_[i] = scale.scale;
+            inverse_scales[i] = scale.inverse;
+            zeros_[i] = scale.zero;
+        }
+        for (int64_t feature = 0; feature < layout_.num_features; feature += kQuantizedFeatures) {
+            const int64_t size = std::min(kQuantizedFeatures, layout_.num_features - feature);
+            const int64_t num_quads = (size + 3) / 4;
+            for (int64_t n = 0; n < count; ++n) {
+                const auto i = static_cast<size_t>(n);
+                uint8_t* to = quantized + n * kQuantizedFeatures;
+                layer.int8->kernels.quantize({from[i] + feature * stride_bytes, stride_bytes, size, inverse_scales[i],
+                                              static_cast<float>(zeros_[i]), to});
+                std::fill(to + size, to + 4 * num_quads, uint8_t{0});
+            }
+            const int64_t quad = feature / 4;
+            const Panel to{x.main + quad * main, x.tail + quad * tail};
+            layer.kernels.pack(
+                {rows.data(), sizeof(float), static_cast<int32_t>(count), static_cast<int32_t>(num_quads), to},
+                shape.num_wide, shape.has_half);
+            if (layout_.is_bytes) {
+                layer.int8->kernels.split_quads[byte_width()](reinterpret_cast<uint8_t*>(to.main), num_quads);
+            }
+        }
+    }
+
+    ActivationScale scale_of_row(const LinearCall& call, const Int8Layer& layer, const char* row) const {
+        const ActivationQuantization& activations = layer.activations;
+        if (activations.scales == ActivationScales::kStatic) return activations.fixed;
+        if (activations.scales == ActivationScales::kTensor) return activations.scale_of(call.x_range);
+        return activations.scale_of(layer.kernels.range({row, call.x.feature_stride_bytes(), layout_.num_features}));
+    }
+
+    std::byte* memory_;
+    Int8Layout layout_;
+    int64_t chunk_rows_;
+    int64_t num_columns_ = 0;  // of the panel, those that fill it up included
+    int64_t panel_ = -1;
+    std::array<float, kMaxPanelColumns> scales_;
+    std::array<int32_t, kMaxPanelColumns> zeros_;
+};
+
+struct QuadPanels {
+    const QuadPack& pack;
+
+    Int8Layout x_layout() const { return {pack.num_columns, true}; }
+    int64_t num_weights() const { return pack.num_nonzeros; }
+    int64_t num_chunks() const { return static_cast<int64_t>(pack.chunks.size()); }
+    int64_t first_row(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].first_row; }
+    int64_t num_rows(int64_t chunk) const { return pack.chunks[static_cast<size_t>(chunk)].num_rows; }
+    // Whole panels, and what is left in one that is as narrow as it may be.
+    static PanelWidths widths(const LinearLayer& layer) {
+        const int64_t most = layer.int8->kernels.max_byte_columns;
+        return {most, most, most};
+    }
+    void compute(int64_t chunk, const LinearLayer& layer, const Int8Workspace& work) const {
+        const auto kernel = layer.int8->kernels.spmm_quads[work.byte_width()];
+        int64_t column = 0;
+        for (const auto& block : pack.chunks[static_cast<size_t>(chunk)].blocks) {
+            kernel({block, work.bytes_from(column), reinterpret_cast<int32_t*>(work.sums.main), column > 0});
+            column += pack.block_columns;
+        }
+    }
+    void unpack(const Int8Workspace& work, const LinearLayer& layer, int64_t first_row, UnpackArgs& args) const {
+        work.unpack(layer, first_row, pack.row_sums.data(), args);
+    }
+};
+
+struct DenseInt8Panels {
+    const DenseInt8Pack& pack;
+
+    Int8Layout x_layout() const { return {pack.num_columns, false}; }
+    int64_t num_weights() const { return pack.num_rows * pack.num_columns; }
+    int64_t num_chunks() const { return std::max<int64_t>(1, (pack.num_rows + kDenseChunkRows - 1) / kDenseChunkRows); }
+    int64_t first_row(int64_t chunk) const { return chunk * kDenseChunkRows; }
+    int64_t num_rows(int64_t chunk) const { return std::min(kDenseChunkRows, pack.num_rows - first_row(chunk)); }
+    static PanelWidths widths(const LinearLayer& layer) {
+        const int64_t width = layer.kernels.vector_width, most = layer.int8->kernels.max_wide_dense * width;
+        return {most, most, width / 2};
+    }
+    void compute(int64_t chunk, const LinearLayer& layer, const Int8Workspace& work) const {
+        const auto kernel = layer.int8->kernels.spmm_dense[work.shape.num_wide][work.shape.has_half];
+        const float* weights = pack.quads.weights.data() + first_row(chunk) / 4 * pack.quads.strip_stride;
+        const auto num_strips = static_cast<int32_t>((num_rows(chunk) + 3) / 4);
+        int64_t quad = 0;
+        do {
+            const auto count = static_cast<int32_t>(std::min(kDenseBlockQuads, pack.quads.num_columns - quad));
+            kernel({weights + 4 * quad, pack.quads.strip_stride, num_strips, count,
+                    work.quads_from(quad, layer.kernels.vector_width), work.sums, quad > 0});
+            quad += count;
+        } while (quad < pack.quads.num_columns);
+    }
+    void unpack(const Int8Workspace& work, const LinearLayer& layer, int64_t first_row, UnpackArgs& args) const {
+        work.unpack(layer, first_row, pack.row_sums.data(), args);
+    }
+};
+
+}  // namespace
+
+void run_on_panels(const QuadPack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_panels<Int8Workspace>(QuadPanels{pack}, layer, call);
+}
+
+void run_on_panels(const DenseInt8Pack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_panels<Int8Workspace>(DenseInt8Panels{pack}, layer, call);
+}
+
+}  // namespace sparseinf
