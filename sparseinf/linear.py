@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
 from sparseinf.compile.candidates import plain_weight_of_pack
-from sparseinf.compile.cost_model import LayerShape
 from sparseinf.compile.explanation import explain_columns, explain_plan
+from sparseinf.compile.layer_shape import LayerShape
 from sparseinf.compile.options import check_options, checked_batch, checked_patterns, checked_seconds
 from sparseinf.compile.pattern import plain_weight
 from sparseinf.compile.plans import choose_plans, range_of

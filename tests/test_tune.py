@@ -15,7 +15,8 @@ import sparseinf
 from sparseinf import SparseLinear, SparseWeights
 from sparseinf.compile import plans, tune
 from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
-from sparseinf.compile.cost_model import LayerShape, break_even, predict_ns
+from sparseinf.compile.cost_model import break_even, predict_ns
+from sparseinf.compile.layer_shape import LayerShape
 from sparseinf.compile.structure import structure_of
 from sparseinf.compile.tune import Tuner
 from sparseinf.compile.turn_about import CacheSweep, turn_about

@@ -178,7 +178,7 @@ ActivationQuantization make_activations(const std::string& scales, const std::st
     made.is_symmetric = dtype == "int8";
     if (scales == "static") {
         made.scales = ActivationScales::kStatic;
-        made.fixed = {scale, 1 / scale, zero_point + (made.is_symmetric ? 128 : 0)};
+        made.fixed = {scale, scale == 0 ? 0 : 1 / scale, zero_point};
     } else if (scales == "tensor" || scales == "column") {
         made.scales = scales == "tensor" ? ActivationScales::kTensor : ActivationScales::kColumn;
     } else {

@@ -18,6 +18,9 @@ void bind_machine(py::module_& m) {
         return names;
     });
     m.def(
+        "float32_isa", [](const std::string& isa) { return std::string(name_of(float_isa(isa_argument(isa)))); },
+        py::arg("isa"));
+    m.def(
         "measure_peak_gflops",
         [](const std::string& isa) {
             const Isa level = isa_argument(isa);

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sparseinf.compile.cost_model import LayerShape
+    from sparseinf.compile.layer_shape import LayerShape
     from sparseinf.compile.pattern import Pattern
 
 __all__ = ["CANDIDATES", "Candidate", "LayerPacks", "candidates_of", "plain_weight_of_pack"]

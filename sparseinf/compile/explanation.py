@@ -12,7 +12,7 @@ from sparseinf.compile.cost_model import break_even
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sparseinf.compile.cost_model import LayerShape
+    from sparseinf.compile.layer_shape import LayerShape
     from sparseinf.compile.plans import Plan
 
 __all__ = ["explain_columns", "explain_plan"]

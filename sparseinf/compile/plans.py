@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from sparseinf import runtime
 from sparseinf.compile.candidates import LayerPacks, candidates_of
 from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
-from sparseinf.compile.cost_model import LayerShape, predict_ns
+from sparseinf.compile.cost_model import predict_ns
+from sparseinf.compile.layer_shape import LayerShape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

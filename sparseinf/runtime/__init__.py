@@ -6,7 +6,7 @@ The only room that touches the extension.
 from __future__ import annotations
 
 from sparseinf.runtime.extension import _core, extension_build
-from sparseinf.runtime.isa import available_isas, current_isa, use_isa
+from sparseinf.runtime.isa import available_isas, current_isa, float32_isa, use_isa
 from sparseinf.runtime.machine import cpu_info
 from sparseinf.runtime.threads import checked_threads, default_threads
 
@@ -40,6 +40,7 @@ __all__ = [
     "default_threads",
     "encode_columns",
     "extension_build",
+    "float32_isa",
     "kernel_family",
     "pack_bitmap",
     "pack_block",

@@ -17,7 +17,7 @@ from sparseinf.runtime.extension import _core
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["available_isas", "current_isa", "use_isa"]
+__all__ = ["available_isas", "current_isa", "float32_isa", "use_isa"]
 
 _ceiling: ContextVar[str | None] = ContextVar("sparseinf_isa", default=None)
 
@@ -32,6 +32,17 @@ def available_isas() -> tuple[str, ...]:
     'scalar'
     """
     return _core.available_isas()
+
+
+def float32_isa(isa: str) -> str:
+    """Return the level whose float32 kernels run under a ceiling: levels above avx512 bring kernels for int8 only.
+
+    Examples
+    --------
+    >>> float32_isa("scalar")
+    'scalar'
+    """
+    return _core.float32_isa(isa)
 
 
 @contextmanager

@@ -58,4 +58,12 @@ void for_each_isa(Visit&& visit) {
     }
 }
 
+// Likewise, but for each level that has float kernels of its own.
+template <class Visit>
+void for_each_float_isa(Visit&& visit) {
+    for_each_isa([&](sparseinf::Isa isa) {
+        if (sparseinf::float_isa(isa) == isa) visit(isa);
+    });
+}
+
 }  // namespace testing

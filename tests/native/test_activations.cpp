@@ -91,7 +91,7 @@ std::vector<float> activated(const std::vector<float>& values, const KernelTable
 
 TEST(activations_are_accurate_everywhere) {
     const std::vector<float> values = sample();
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         for (const Definition& definition : kDefinitions) {
             const Case name(definition.name);
             const std::vector<float> found = activated(values, kernels_for(isa), definition.epilogue);
@@ -115,7 +115,7 @@ TEST(activations_are_accurate_everywhere) {
 }
 
 TEST(activations_keep_nan) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const std::vector<float> values(19, std::numeric_limits<float>::quiet_NaN());
         for (const Definition& definition : kDefinitions) {
             const Case name(definition.name);
@@ -126,7 +126,7 @@ TEST(activations_keep_nan) {
 }
 
 TEST(activations_saturate_at_infinity) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for (const Definition& definition : kDefinitions) {
             const Case name(definition.name);
             const auto found =

@@ -41,7 +41,7 @@ struct GuardedStrips {
 int64_t rows_of_strips(const BlockChunk& chunk) { return (chunk.num_rows + 3) / 4 * 4; }
 
 TEST(spmm_block_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t in_features = matrix.shape.num_columns;
@@ -99,7 +99,7 @@ TEST(gemv_block_multiplies) {
     };
     std::mt19937 random(14);
     const Matrix large = random_matrix({1100, 2100}, 0.98, Numbers::kWhole, random);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& numbers) { check(isa, matrix, numbers); });
         check(isa, large, random);
     });

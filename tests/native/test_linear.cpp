@@ -38,7 +38,7 @@ AlignedBuffer<float> buffer_of(const std::vector<float>& values) {
 
 Linear layer_of(Form form, const Matrix& matrix, Isa isa, const std::vector<float>& bias = {}) {
     return Linear(matrix.shape.num_rows, matrix.shape.num_columns, isa, {{1, pack_as(form, matrix, isa)}},
-                  buffer_of(bias), Epilogue{});
+                  buffer_of(bias), Epilogue{}, std::nullopt);
 }
 
 StridedRows contiguous_rows(const float* data, int64_t num_columns, int64_t num_features) {
@@ -63,7 +63,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 template <class Visit>
 void for_each_isa_and_form(Visit&& visit) {
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         for (const Form form : kForms) {
             const Case name(form == Form::kDense ? "dense" : form == Form::kCsr ? "csr" : "bitmap");
             visit(isa, form);
@@ -210,7 +210,7 @@ TEST(each_range_of_columns_runs_its_own_plan) {
     const Matrix few = random_matrix({20, 30}, 0.5, Numbers::kWhole, random);
     const Matrix many = random_matrix({20, 30}, 0.5, Numbers::kWhole, random);
     const Linear layer(20, 30, isa, {{1, pack_as(Form::kBitmap, few, isa)}, {16, pack_as(Form::kCsr, many, isa)}}, {},
-                       Epilogue{});
+                       Epilogue{}, std::nullopt);
     for (const int64_t num_columns : {1, 2, 15, 16, 17, 100}) {
         const std::vector<float> x = random_values(num_columns * 30, Numbers::kWhole, random);
         const Product expected = multiply(num_columns < 16 ? few : many, x, num_columns);

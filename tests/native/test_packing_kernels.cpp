@@ -65,7 +65,7 @@ void check_cut(Isa isa, const std::vector<int32_t>& row, int64_t first_column, i
 
 TEST(rows_are_cut_into_blocks) {
     std::mt19937 random(21);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         for (const double density : {0.0, 0.02, 0.3, 1.0}) {
             for (const int64_t num_columns : {1, 15, 16, 17, 31, 32, 33, 64, 200, 500}) {
                 for (const int64_t first_column : {int64_t{0}, int64_t{700}, int64_t{INT32_MAX} - num_columns}) {
@@ -139,7 +139,7 @@ struct GuardedRows {
 template <class Visit>
 void for_each_block(Visit&& visit) {
     std::mt19937 random(22);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         for (const int64_t num_words : {1, 2, 3, 4, 5, 6, 7, 8, 9, 20}) {
             for (const double density : {0.0, 0.03, 0.2, 0.5, 1.0}) {
                 for (const uint32_t num_rows : {1u, 2u, 3u, 40u}) {

@@ -67,7 +67,7 @@ struct GuardedMatrix {
 };
 
 TEST(csr_packs_come_back) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix) {
             for (const int panel_columns : {1, 16, 96}) {
                 const Case panel("panels of " + std::to_string(panel_columns));
@@ -88,7 +88,7 @@ TEST(bitmap_packs_come_back) {
 }
 
 TEST(block_packs_come_back) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix) {
             const GuardedMatrix guarded(matrix, Side::kEnd);
             const BlockPack pack = pack_block(guarded.view, kernels_for(isa), 1);
@@ -98,7 +98,7 @@ TEST(block_packs_come_back) {
 }
 
 TEST(sell_packs_come_back) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix) {
             const GuardedMatrix guarded(matrix, Side::kEnd);
             const SellPack pack = pack_sell(guarded.view, kernels_for(isa), 1);

@@ -90,7 +90,7 @@ std::vector<int64_t> column_counts(int vector_width) {
 
 TEST(rows_become_panels) {
     std::mt19937 random(21);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for (const int64_t num_columns : column_counts(kernels.vector_width)) {
             for (const int64_t num_features : kFeatures) {
@@ -211,7 +211,7 @@ void check_finishing(int64_t num_columns, int64_t num_features, PanelShape shape
 
 TEST(panels_become_rows) {
     std::mt19937 random(22);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for (const int64_t num_columns : column_counts(kernels.vector_width)) {
             const PanelShape shape = PanelShape::of(num_columns, kernels.vector_width);
@@ -225,7 +225,7 @@ TEST(panels_become_rows) {
 
 TEST(vectors_of_sums_become_rows) {
     std::mt19937 random(23);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for (const int64_t num_features : kFeatures) {
             check_finishing(1, num_features, PanelShape{0, false}, kernels.vector_width, random,

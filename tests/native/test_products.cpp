@@ -55,7 +55,7 @@ bool has_all_up_to(int max_wide, const Kernel (&kernels)[kMaxWide + 1][2]) {
 }
 
 TEST(every_level_has_a_kernel_for_every_panel_up_to_its_widest) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         CHECK(kernels.max_wide_csr <= kMaxWide && has_all_up_to(kernels.max_wide_csr, kernels.spmm_csr));
         CHECK(kernels.max_wide_dense <= kMaxWide && has_all_up_to(kernels.max_wide_dense, kernels.spmm_dense));
@@ -65,7 +65,7 @@ TEST(every_level_has_a_kernel_for_every_panel_up_to_its_widest) {
 }
 
 TEST(spmm_csr_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t in_features = matrix.shape.num_columns;
@@ -98,7 +98,7 @@ TEST(spmm_csr_multiplies) {
 }
 
 TEST(spmm_dense_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t num_rows = matrix.shape.num_rows, in_features = matrix.shape.num_columns;
@@ -131,7 +131,7 @@ TEST(spmm_dense_multiplies) {
 }
 
 TEST(gemv_csr_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t in_features = matrix.shape.num_columns;
@@ -188,7 +188,7 @@ struct GuardedBitmap {
 };
 
 TEST(gemv_bitmap_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const BitmapPack pack = pack_bitmap(matrix.view(), 1);
             const std::vector<float> x = random_values(matrix.shape.num_columns, Numbers::kWhole, random);
@@ -205,7 +205,7 @@ TEST(gemv_bitmap_multiplies) {
 }
 
 TEST(gemv_dense_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t num_rows = matrix.shape.num_rows, in_features = matrix.shape.num_columns;
             const DensePack pack = pack_dense(matrix.dense().data(), num_rows, in_features, 1);
@@ -229,7 +229,7 @@ TEST(sparse_kernels_never_use_x_at_pruned_positions) {
     std::mt19937 random(12);
     const Matrix matrix = random_matrix({40, 150}, 0.8, Numbers::kWhole, random);
     const std::vector<float> clean = random_values(150, Numbers::kWhole, random);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         const CsrPack csr = pack_csr(matrix.view(), 64, kernels, 1);
         const BitmapPack bitmap = pack_bitmap(matrix.view(), 1);
@@ -262,7 +262,7 @@ TEST(sparse_kernels_never_use_x_at_pruned_positions) {
 }
 
 TEST(the_reading_yardstick_reads_everything) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         GuardedArray<float> data(64 * 5, Side::kEnd);
         for (int64_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(i);
         CHECK(kernels_for(isa).read(data.data(), data.size()) == 319.0f * 320.0f / 2.0f);

@@ -56,7 +56,7 @@ std::vector<float> run_sell(const KernelTable& kernels, const SellPack& pack, co
 }
 
 TEST(gemv_sell_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
             const std::vector<float> x = random_values(matrix.shape.num_columns, Numbers::kWhole, random);
@@ -74,7 +74,7 @@ TEST(gemv_sell_multiplies) {
 }
 
 TEST(spmm_sell_multiplies) {
-    for_each_isa([](Isa isa) {
+    for_each_float_isa([](Isa isa) {
         const KernelTable& kernels = kernels_for(isa);
         for_each_matrix([&](const Matrix& matrix, std::mt19937& random) {
             const int64_t in_features = matrix.shape.num_columns;
@@ -119,7 +119,7 @@ TEST(sliced_rows_never_use_x_at_pruned_positions) {
     std::mt19937 random(15);
     const Matrix matrix = random_matrix({40, 150}, 0.8, Numbers::kWhole, random);
     const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
-    for_each_isa([&](Isa isa) {
+    for_each_float_isa([&](Isa isa) {
         for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
             for (int64_t row = 1; row < 39; ++row) {
                 std::vector<float> x(150, poison);

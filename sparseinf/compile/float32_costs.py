@@ -1,0 +1,215 @@
+"""What a float32 layer's call costs, form by form.
+
+With N columns (rows of x), h half vectors of them, p panels and b visits to a row's accumulators, one a K block:
+
+    csr, N > 1      nonzeros * (p * csr_visit + h * ((1 - d) * csr_half + d * csr_shared_half)) + p * b * csr_row
+    csr, N = 1      nonzeros * csr_scalar + b * csr_row
+    bitmap, N = 1   positions / 16 * bitmap_group
+    block, N > 1    blocks * (p * block_visit + h * block_half) + p * strips * block_strip
+    block, N = 1    blocks * block_scalar
+    sell, N > 1     nonzeros * (p * sell_visit + h * sell_half) + p * rows * sell_row, in panels of two vectors
+    sell, N = 1     nonzeros * sell_nonzero + rows * sell_row
+    dense, N > 1    weights * (p * dense_visit + h * dense_half)
+    dense, N = 1    weights * dense_scalar
+    all             (in + out features) * N * convert + call
+
+where d, the density, is how likely a nonzero's column is one of the other row's too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparseinf.compile.layer_shape import LayerShape
+
+__all__ = ["CONSTANTS", "PACKS", "Float32Constants", "least_ns", "pack_bytes", "passes", "terms"]
+
+PACKS = ("dense", "csr", "bitmap", "sell", "block4x1")
+"""The forms of a float32 layer."""
+
+
+@dataclass(frozen=True)
+class Float32Constants:
+    """Nanoseconds for one of each kind of work, and the columns in half a vector, at an instruction-set level."""
+
+    half_vector: int
+    csr_visit: float
+    csr_half: float
+    csr_shared_half: float
+    csr_row: float
+    csr_scalar: float
+    bitmap_group: float
+    sell_visit: float
+    sell_half: float
+    sell_nonzero: float
+    sell_row: float
+    block_visit: float
+    block_half: float
+    block_strip: float
+    block_scalar: float
+    dense_visit: float
+    dense_half: float
+    dense_scalar: float
+    convert: float
+    call: float
+
+
+# bench/fit_cost_model.py on an AMD EPYC (Zen 4), one thread, 2026-11-20.
+CONSTANTS: dict[str, Float32Constants] = {
+    "scalar": Float32Constants(
+        half_vector=2,
+        csr_visit=0.348,
+        csr_half=0.0944,
+        csr_shared_half=0.0781,
+        csr_row=0.822,
+        csr_scalar=0.336,
+        bitmap_group=19.2,
+        sell_visit=0.493,
+        sell_half=0.0185,
+        sell_nonzero=0.217,
+        sell_row=1.03,
+        block_visit=0.682,
+        block_half=0.351,
+        block_strip=4.11,
+        block_scalar=0.37,
+        dense_visit=0.175,
+        dense_half=0.0797,
+        dense_scalar=0.0561,
+        convert=0.553,
+        call=418.0,
+    ),
+    "avx2": Float32Constants(
+        half_vector=4,
+        csr_visit=0.262,
+        csr_half=0.073,
+        csr_shared_half=0.0583,
+        csr_row=0.942,
+        csr_scalar=0.356,
+        bitmap_group=1.48,
+        sell_visit=0.147,
+        sell_half=0.0855,
+        sell_nonzero=0.193,
+        sell_row=1.93,
+        block_visit=0.327,
+        block_half=0.471,
+        block_strip=3.05,
+        block_scalar=0.404,
+        dense_visit=0.0798,
+        dense_half=0.0596,
+        dense_scalar=0.0454,
+        convert=0.138,
+        call=515.0,
+    ),
+    "avx512": Float32Constants(
+        half_vector=8,
+        csr_visit=0.188,
+        csr_half=0.162,
+        csr_shared_half=0.102,
+        csr_row=0.958,
+        csr_scalar=0.328,
+        bitmap_group=0.83,
+        sell_visit=0.0778,
+        sell_half=0.163,
+        sell_nonzero=0.194,
+        sell_row=1.7,
+        block_visit=0.476,
+        block_half=0.471,
+        block_strip=1.2,
+        block_scalar=0.4,
+        dense_visit=0.0211,
+        dense_half=0.137,
+        dense_scalar=0.0448,
+        convert=0.127,
+        call=607.0,
+    ),
+}
+
+_PREFERRED_HALVES = 8
+
+
+def pack_bytes(pack: str, shape: LayerShape) -> float:
+    """Return how large a pack ("dense", "csr", "bitmap", "sell" or "block4x1") of the weight is."""
+    if pack == "dense":
+        return 4.0 * shape.positions
+    if pack == "csr":
+        return 6.2 * shape.num_nonzeros
+    if pack == "sell":
+        return 6.2 * shape.num_nonzeros + 2.0 * shape.out_features
+    if pack == "block4x1":
+        return 18.0 * shape.num_blocks
+    return 4.0 * shape.num_nonzeros + shape.positions / 8
+
+
+def passes(pack: str, num_columns: int, constants: Float32Constants) -> int:
+    """Return how many times a call reads a pack of the weight."""
+    if pack == "bitmap":
+        return num_columns  # one at a time
+    return _sell_panels(num_columns, constants.half_vector) if pack == "sell" else 1
+
+
+def least_ns(pack: str, shape: LayerShape, num_columns: int, constants: Float32Constants) -> float:
+    """Return what the multiplications alone take.
+
+    Sharing x saves CSR loads, not multiplications: those of a nonzero take as long as a dense weight's. Zen 4,
+    3072x768x128, ns a nonzero and half vector at 0 / 20 / 40 / 50 / 60 %: 0.154, 0.146, 0.143, 0.137, 0.138.
+    """
+    if pack != "csr" or num_columns == 1:
+        return 0.0
+    dense = terms("dense", shape, num_columns, constants)
+    return shape.density * (dense["dense_visit"] * constants.dense_visit + dense["dense_half"] * constants.dense_half)
+
+
+def terms(pack: str, shape: LayerShape, num_columns: int, constants: Float32Constants) -> dict[str, float]:
+    """Return how much of each kind of work a call is, by the names of `Float32Constants`."""
+    half_vector = constants.half_vector
+    halves = math.ceil(num_columns / half_vector)
+    panels = max(1, round(halves / _PREFERRED_HALVES))
+    work: dict[str, float] = {
+        "convert": (shape.in_features + shape.out_features) * num_columns,
+        "call": 1,
+    }
+    if pack == "bitmap":
+        work["bitmap_group"] = num_columns * shape.positions / 16
+    elif pack == "sell" and num_columns == 1:
+        work["sell_nonzero"] = shape.num_nonzeros
+        work["sell_row"] = shape.out_features
+    elif pack == "sell":
+        narrow_panels = _sell_panels(num_columns, half_vector)
+        work["sell_visit"] = narrow_panels * shape.num_nonzeros
+        work["sell_half"] = halves * shape.num_nonzeros
+        work["sell_row"] = narrow_panels * shape.out_features
+    elif pack == "block4x1" and num_columns == 1:
+        work["block_scalar"] = shape.num_blocks
+    elif pack == "block4x1":
+        work["block_visit"] = panels * shape.num_blocks
+        work["block_half"] = halves * shape.num_blocks
+        work["block_strip"] = panels * shape.out_features / 4
+    elif pack == "dense" and num_columns == 1:
+        work["dense_scalar"] = shape.positions
+    elif pack == "dense":
+        work["dense_visit"] = panels * shape.positions
+        work["dense_half"] = halves * shape.positions
+    elif num_columns == 1:
+        work["csr_scalar"] = shape.num_nonzeros
+        work["csr_row"] = _row_visits(shape, half_vector)
+    else:
+        work["csr_visit"] = panels * shape.num_nonzeros
+        work["csr_half"] = halves * shape.num_nonzeros * (1 - shape.density)
+        work["csr_shared_half"] = halves * shape.num_nonzeros * shape.density
+        work["csr_row"] = panels * _row_visits(shape, half_vector)
+    return work
+
+
+def _sell_panels(num_columns: int, half_vector: int) -> int:
+    return -(-num_columns // (4 * half_vector))
+
+
+def _row_visits(shape: LayerShape, half_vector: int) -> float:
+    """Visits to a row's accumulators: once a K block in which the row has anything, and once at the start."""
+    in_cache = 8192 / (_PREFERRED_HALVES * half_vector)
+    block_columns = max(in_cache, min(14 / max(shape.density, 1e-9), 4096))  # as pack/csr_pack.cpp chooses
+    blocks = max(1.0, shape.in_features / block_columns)
+    return min(shape.out_features * blocks, float(shape.num_nonzeros)) + shape.out_features

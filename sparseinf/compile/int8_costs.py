@@ -1,0 +1,97 @@
+"""What an int8 layer's call costs, form by form.
+
+With N columns (rows of x), in p panels of 16, 32 or 64 bytes, w sixteens of columns in these, h half vectors of
+columns in the panels of quads, and b K blocks:
+
+    csr, N > 1          quads * (p * quad_visit + w * quad_step) + w * rows * b * quad_row
+    block, N > 1        quads * (p * block_visit + w * block_step) + w * strips * block_strip
+    dense, N > 1        weights / 4 * (panels * dense_visit + h * dense_half)
+    dense, N = 1        weights * dense_scalar
+    all                 (in + out features) * N * convert + call
+
+where quads are fours of nonzeros of a row, or of blocks of a strip, filled up in each K block.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparseinf.compile.layer_shape import LayerShape
+
+__all__ = ["CONSTANTS", "PACKS", "Int8Constants", "pack_bytes", "passes", "terms"]
+
+PACKS = ("dense_int8", "csr_int8")
+"""The forms of an int8 layer."""
+
+_BLOCK_COLUMNS = 384  # as pack/quad_pack.cpp chooses
+_QUADS_PANEL_HALVES = 12
+
+
+@dataclass(frozen=True)
+class Int8Constants:
+    """Nanoseconds for one of each kind of work, and widths in columns, at an instruction-set level."""
+
+    half_vector: int
+    widest_panel: int
+    quad_visit: float
+    quad_step: float
+    quad_row: float
+    dense_visit: float
+    dense_half: float
+    dense_scalar: float
+    convert: float
+    call: float
+
+
+CONSTANTS: dict[str, Int8Constants] = {
+    level: Int8Constants(half_vector, widest, 0.5, 0.4, 0.5, 0.0211, 0.137, 0.012, 0.15, 700.0)
+    for level, half_vector, widest in (
+        ("scalar", 2, 16),
+        ("avx2", 4, 32),
+        ("avx512", 8, 64),
+        ("avx512vnni", 8, 64),
+        ("avx512vbmi", 8, 64),
+    )
+}
+
+
+def pack_bytes(pack: str, shape: LayerShape) -> float:
+    """Return how large a pack of the weight is."""
+    return 1.0 * shape.positions if pack == "dense_int8" else 3.3 * shape.num_nonzeros
+
+
+def passes(pack: str, num_columns: int, constants: Int8Constants) -> int:
+    """Return how many times a call reads a pack of the weight."""
+    return 1
+
+
+def terms(pack: str, shape: LayerShape, num_columns: int, constants: Int8Constants) -> dict[str, float]:
+    """Return how much of each kind of work a call is, by the names of `Int8Constants`."""
+    work: dict[str, float] = {
+        "convert": (shape.in_features + shape.out_features) * num_columns,
+        "call": 1,
+    }
+    if pack == "csr_int8":
+        panels, sixteens = _byte_panels(num_columns, constants.widest_panel)
+        row_visits = shape.out_features * math.ceil(shape.in_features / _BLOCK_COLUMNS)
+        quads = (shape.num_nonzeros + 1.5 * min(row_visits, shape.num_nonzeros)) / 4
+        work["quad_visit"] = panels * quads
+        work["quad_step"] = sixteens * quads
+        work["quad_row"] = sixteens * row_visits
+    elif num_columns == 1:
+        work["dense_scalar"] = shape.positions
+    else:
+        halves = math.ceil(num_columns / constants.half_vector)
+        work["dense_visit"] = math.ceil(halves / _QUADS_PANEL_HALVES) * shape.positions / 4
+        work["dense_half"] = halves * shape.positions / 4
+    return work
+
+
+def _byte_panels(num_columns: int, widest: int) -> tuple[int, int]:
+    """Return the number of panels, and of sixteens of columns in them."""
+    whole, rest = divmod(num_columns, widest)
+    last = next(width for width in (0, 16, 32, 64) if width >= rest)
+    return whole + (rest > 0), (whole * widest + last) // 16
