@@ -21,6 +21,7 @@ PYTHON_ROOMS = (
     ("runtime",),
     ("formats",),
     ("io",),
+    ("quantize",),
     ("compile",),
     ("linear",),
     ("weights",),

@@ -1,0 +1,7 @@
+"""How x becomes 8 bits: scales and zero points, calibration from samples, and what int8 costs in accuracy."""
+
+from __future__ import annotations
+
+from sparseinf.quantize.activation import ActivationQuantization
+
+__all__ = ["ActivationQuantization"]
