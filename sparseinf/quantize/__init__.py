@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from sparseinf.quantize.activation import ActivationQuantization
+from sparseinf.quantize.calibration import METHODS, Calibration, calibrate
 
-__all__ = ["ActivationQuantization"]
+__all__ = ["METHODS", "ActivationQuantization", "Calibration", "calibrate"]
