@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from sparseinf.quantize.activation import ActivationQuantization
 from sparseinf.quantize.calibration import METHODS, Calibration, calibrate
+from sparseinf.quantize.error import layer_snr_db
 
-__all__ = ["METHODS", "ActivationQuantization", "Calibration", "calibrate"]
+__all__ = ["METHODS", "ActivationQuantization", "Calibration", "calibrate", "layer_snr_db"]
