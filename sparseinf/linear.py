@@ -211,6 +211,11 @@ class SparseLinear:
         return self._facts.sparsity
 
     @property
+    def precision(self) -> str:
+        """What the layer computes in."""
+        return str(self._options["precision"])
+
+    @property
     def threads(self) -> int:
         """How many threads a call may use."""
         return self._facts.threads

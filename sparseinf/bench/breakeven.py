@@ -1,7 +1,8 @@
 """From which sparsity on a format beats dense on this machine: `sparseinf.breakeven`.
 
 Each format is measured turn about with our own dense layer, at a few sparsities of zeros that suit it; the crossing is
-found in `crossing.py`. What counts as dense is the faster of our own and ONNX Runtime's, where that is installed.
+found in `crossing.py`. What counts as dense is the fastest of our own and ONNX Runtime's, where that is installed, all
+in the same precision.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sparseinf.bench.layers import random_input
 from sparseinf.bench.machine import machine_sentence
 from sparseinf.bench.patterns import Planting
 from sparseinf.bench.timing import alternate, rest_after_threads
+from sparseinf.compile.options import check_options
 from sparseinf.formats import Dense, from_any
 from sparseinf.io import LinearRecord
 from sparseinf.linear import SparseLinear
@@ -46,6 +48,8 @@ _HIGHEST = 0.99
 _WIDTH = 0.02
 # Points that a search takes at most: all of `_SPARSITIES`, both ends, six halvings.
 _MOST_POINTS = 14
+# The dense layers beside our own. In int8 ONNX Runtime has a form for many columns and one for a single column.
+_RIVALS = {"float32": ("onnxruntime",), "int8": ("onnxruntime_int8", "onnxruntime_int8_blockwise")}
 
 
 def breakeven(
@@ -54,6 +58,7 @@ def breakeven(
     num_columns: int,
     *,
     formats: Sequence[str] | None = None,
+    precision: str = "float32",
     threads: int | None = 1,
     seed: int = 0,
     seconds: float = 10.0,
@@ -69,6 +74,8 @@ def breakeven(
     formats : sequence of str, optional
         Of "csr", blocks such as "4x1", n:m such as "2:4"; None takes all that can be made here. Each is measured
         on zeros that suit it.
+    precision : {"float32", "int8"}
+        What both the formats and dense compute in.
     threads : int, or None for all cores
         For us and for the dense rival.
     seed : int
@@ -86,7 +93,8 @@ def breakeven(
     Raises
     ------
     TypeError, ValueError
-        When a size is no number of at least 1, or a format is not known or cannot be made here.
+        When a size is no number of at least 1, a format is not known or cannot be made here, or a precision is not
+        known.
 
     Notes
     -----
@@ -102,11 +110,14 @@ def breakeven(
     """
     sizes = {"out_features": out_features, "in_features": in_features, "num_columns": num_columns}
     rows, columns, batch = (_checked_size(name, size) for name, size in sizes.items())
-    names = checked_forms(formats)
+    if precision not in _RIVALS:
+        raise ValueError(f"precision must be one of {', '.join(map(repr, _RIVALS))}, but is {precision!r}")
+    check_options(precision=precision)
+    names = checked_forms(formats, precision)
     if not seconds >= 0:
         raise ValueError(f"seconds must be at least 0, but is {seconds}")
     begin = time.monotonic()
-    dense = _measure_dense((rows, columns), batch, runtime.checked_threads(threads), seed, seconds)
+    dense = _measure_dense((rows, columns), batch, precision, runtime.checked_threads(threads), seed, seconds)
     found: list[dict[str, Cell]] = []
     notes: list[str] = []
     for number, name in enumerate(names):
@@ -116,7 +127,7 @@ def breakeven(
         found.append(row)
         notes += imprecise
     return Report(
-        f"break-even of {rows}x{columns}, N = {batch}, threads = {dense.layer.threads}, {dense.layer.isa}",
+        f"break-even of {rows}x{columns}, N = {batch}, threads = {dense.layer.threads}, {precision}, {dense.layer.isa}",
         [
             "format",
             "kernel",
@@ -148,18 +159,22 @@ class _DenseLayer:
     notes: tuple[str, ...]
 
 
-def _measure_dense(shape: tuple[int, int], batch: int, threads: int, seed: int, seconds: float) -> _DenseLayer:
+def _measure_dense(
+    shape: tuple[int, int], batch: int, precision: str, threads: int, seed: int, seconds: float
+) -> _DenseLayer:
     """Time our own dense layer beside ONNX Runtime's."""
     x = random_input(batch, shape[1], seed=seed + 1)
     weight = Dense.from_dense(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
-    layer = SparseLinear.from_format(weight, format="dense", batch=batch, threads=threads, tune="model")
+    layer = SparseLinear.from_format(
+        weight, precision=precision, format="dense", batch=batch, threads=threads, tune="model"
+    )
     calls: dict[str, Callable[[], object]] = {"sparseinf": partial(layer, x)}
     notes = []
-    try:
-        rival = rivals.build("onnxruntime", [LinearRecord(weight, None, None)], threads=threads)
-        calls["onnxruntime"] = partial(rival, x)
-    except ValueError as error:
-        notes.append(f"left out: {error}")
+    for name in _RIVALS[precision]:
+        try:
+            calls[name] = partial(rivals.build(name, [LinearRecord(weight, None, None)], threads=threads), x)
+        except ValueError as error:
+            notes.append(f"left out: {error}")
     timings = alternate(
         calls,
         warmup=1,
@@ -184,6 +199,7 @@ def _search(name: str, dense: _DenseLayer, seed: int, seconds: float) -> tuple[d
     def measure(sparsity: float) -> tuple[float, float]:
         sparse = SparseLinear.from_format(
             from_any(planting.weight(sparsity)),
+            precision=layer.precision,
             batch=len(dense.x),
             threads=layer.threads,
             tune="model",

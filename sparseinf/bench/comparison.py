@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sparseinf.bench.rivals import Contender
     from sparseinf.bench.timing import Timing
+    from sparseinf.formats import Format
     from sparseinf.report import Cell
 
 COLUMNS = [
@@ -40,6 +41,7 @@ COLUMNS = [
     "sparsity",
     "batch",
     "contender",
+    "precision",
     "median_us",
     "spread",
     "relative_time",
@@ -53,13 +55,21 @@ COLUMNS = [
 """The columns of a benchmark report, explained by `NOTES`; the pattern only of planted zeros, of_bandwidth only with
 weights from memory."""
 
+# The entry of `measured_peaks` that a precision is measured by; the integer peak is not measured on every machine.
+_PEAKS = {"float32": "fma_peak_gflops", "int8": "int8_peak_gops"}
+
 NOTES = [
     "relative_time is the median over that of sparseinf: 2 takes twice as long.",
     "spread is the distance between the quartiles over the median.",
     "gflops are dense-equivalent: 2 * out_features * in_features * batch / time, zeros counted.",
-    "of_peak is the share of the measured float32 FMA peak that the work really done takes up.",
+    "of_peak is the share of the measured multiply-add peak of the precision that the work really done takes up.",
     "max_relative_error is the largest error against float64 over the largest value.",
 ]
+_INT8_NOTE = (
+    "what computes in int8 has the errors of eight bits, which are no failure; x and y are float32 there too, and "
+    "quantizing x is part of the times."
+)
+_STATIC_NOTE = "rivals with static scales found them on the very x that they are timed with."
 _BANDWIDTH_NOTE = (
     "weights come from memory (a ring of copies, four times the last-level cache); "
     "of_bandwidth is their bytes / time over the measured read bandwidth of one thread."
@@ -87,6 +97,7 @@ def compare_stack(
     name: str = "",
     from_memory: bool = False,
     min_seconds: float = 0.2,
+    weights: Sequence[Format] | None = None,
 ) -> Report:
     """Time a stack of layers against rivals on several inputs, one thread setting for all.
 
@@ -104,6 +115,9 @@ def compare_stack(
         Read the weights from memory in every call, by a ring of copies larger than the last-level cache.
     min_seconds : float
         The least time that the measurement takes for each contender.
+    weights : sequence of formats, optional
+        The weights before they were quantized, if they were: rivals get them, and errors are told against them. The
+        layers' own if left out.
 
     Returns
     -------
@@ -119,15 +133,17 @@ def compare_stack(
         When an input is not float32.
     """
     threads = layers[0].threads
-    records = [LinearRecord(layer.weight, layer.bias, layer.activation) for layer in layers]
-    found, left_out = rivals.choose(against, records, threads=threads)
+    given = [layer.weight for layer in layers] if weights is None else weights
+    records = [LinearRecord(weight, layer.bias, layer.activation) for weight, layer in zip(given, layers, strict=True)]
+    checked = [_checked(x, layers[0].in_features) for x in inputs]
+    calibration = np.concatenate(checked) if checked else None
+    found, left_out = rivals.choose(against, records, threads=threads, calibration=calibration)
     rows: list[dict[str, Cell]] = []
     wrong: list[str] = []
-    for given in inputs:
-        x = _checked(given, layers[0].in_features)
-        task = _Task(name, layers, records, len(x), from_memory)
+    for x in checked:
+        task = _Task(name, layers, records, x, from_memory)
         expected = evaluate(records, x)
-        contenders = [contender_of(layers, batch=task.batch), *found]
+        contenders = [contender_of(layers, batch=len(x)), *found]
         errors = [max_relative_error(contender(x), expected) for contender in contenders]
         if from_memory:
             contenders = [_ring(contender, task) for contender in contenders]
@@ -137,10 +153,17 @@ def compare_stack(
             rows.append(_row(task, contender, timing) | {"relative_time": ratio, "max_relative_error": error})
             if not error <= contender.tolerance:  # NaN too
                 wrong.append(f"WRONG: {contender.name} is off by {error:.1e}, more than {contender.tolerance:g}.")
-    notes = [*NOTES, *([_BANDWIDTH_NOTE] if from_memory else []), machine_sentence()]
+    notes = [*NOTES, *([_BANDWIDTH_NOTE] if from_memory else []), *_precision_notes(rows), machine_sentence()]
     notes += [note for contender in found for note in contender.notes] + wrong + left_out
     columns = [column for column in COLUMNS if column in rows[0]] if rows else COLUMNS
     return Report(f"benchmark, threads = {threads}", columns, rows, notes)
+
+
+def _precision_notes(rows: Sequence[dict[str, Cell]]) -> list[str]:
+    """Return what a reader of rows in int8 must know."""
+    is_int8 = any(row["precision"] != "float32" for row in rows)
+    is_static = any(row["contender"] in rivals.static_rivals() for row in rows)
+    return [_INT8_NOTE] * is_int8 + [_STATIC_NOTE] * is_static
 
 
 @dataclass(frozen=True)
@@ -150,8 +173,13 @@ class _Task:
     name: str
     layers: Sequence[SparseLinear]
     records: Sequence[LinearRecord]
-    batch: int
+    x: NDArray[np.float32]
     from_memory: bool
+
+    @property
+    def batch(self) -> int:
+        """Rows of x."""
+        return len(self.x)
 
 
 def _checked(x: NDArray[np.float32], in_features: int) -> NDArray[np.float32]:
@@ -180,7 +208,8 @@ def _ring(contender: Contender, task: _Task) -> Contender:
     if contender.name == "sparseinf":
         make = partial(_ours_again, task)
     else:
-        make = partial(rivals.build, contender.name, task.records, threads=task.layers[0].threads)
+        threads = task.layers[0].threads
+        make = partial(rivals.build, contender.name, task.records, threads=threads, calibration=task.x)
     turns: Iterator[Callable[[NDArray[np.float32]], NDArray[np.float32]]] = itertools.cycle(
         [contender.call, *(make().call for _ in range(copies - 1))]
     )
@@ -198,6 +227,7 @@ def _ours_again(task: _Task) -> Contender:
             record.weight,
             bias=record.bias,
             activation=record.activation,
+            precision=layer.precision,
             format=layer.plan(task.batch).format,
             batch=task.batch,
             threads=layer.threads,
@@ -223,6 +253,7 @@ def _time(contenders: Sequence[Contender], x: NDArray[np.float32], *, threads: i
 def _row(task: _Task, contender: Contender, timing: Timing) -> dict[str, Cell]:
     """Return what was measured: how fast, and how near to what the machine can do."""
     threads, peaks = task.layers[0].threads, measured_peaks()
+    peak = peaks.get(_PEAKS.get(contender.precision, ""))
     sizes = np.array([layer.in_features * layer.out_features for layer in task.layers])
     sparsities = np.array([layer.sparsity for layer in task.layers])
     dense_gflops = 2e-9 * task.batch * float(sizes.sum()) / timing.median_s
@@ -235,10 +266,11 @@ def _row(task: _Task, contender: Contender, timing: Timing) -> dict[str, Cell]:
         "sparsity": sparsity,
         "batch": task.batch,
         "contender": contender.name,
+        "precision": contender.precision,
         "median_us": 1e6 * timing.median_s,
         "spread": timing.spread,
         "gflops": dense_gflops,
-        "of_peak": work_gflops / (threads * peaks["fma_peak_gflops"]),
+        "of_peak": work_gflops / (threads * peak) if peak else None,
         "weight_bytes": contender.nbytes,
         "runs": contender.runs,
     }

@@ -29,7 +29,7 @@ FORMS = {
 }
 
 
-def known_forms() -> tuple[str, ...]:
+def known_forms(precision: str = "float32") -> tuple[str, ...]:
     """Return the formats that `sparseinf.breakeven` compares: of all it knows, those that `load` makes here.
 
     Examples
@@ -37,10 +37,10 @@ def known_forms() -> tuple[str, ...]:
     >>> "csr" in known_forms()
     True
     """
-    return tuple(name for name in FORMS if _is_made(name))
+    return tuple(name for name in FORMS if _is_made(name, precision))
 
 
-def checked_forms(formats: Sequence[str] | None) -> tuple[str, ...]:
+def checked_forms(formats: Sequence[str] | None, precision: str = "float32") -> tuple[str, ...]:
     """Return the formats asked for, all that can be made if none were.
 
     Raises
@@ -52,17 +52,18 @@ def checked_forms(formats: Sequence[str] | None) -> tuple[str, ...]:
     """
     if isinstance(formats, str):
         raise TypeError(f"formats must be a sequence of names, but is the text {formats!r}: write [{formats!r}]")
-    known = known_forms()
+    known = known_forms(precision)
     for name in formats or ():
         if name not in known:
             raise ValueError(f"format {name!r} has no break-even here: choose from {', '.join(known)}")
     return known if formats is None else tuple(dict.fromkeys(formats))
 
 
-def _is_made(name: str) -> bool:
+def _is_made(name: str, precision: str) -> bool:
     """Tell whether `load` makes a format at the current level; every format fits a weight of zeros."""
+    zeros = Dense(np.zeros((16, 16), np.float32))
     try:
-        SparseLinear.from_format(Dense(np.zeros((16, 16), np.float32)), tune="model", threads=1, **FORMS[name].options)
+        SparseLinear.from_format(zeros, precision=precision, tune="model", threads=1, **FORMS[name].options)
     except (TypeError, ValueError):
         return False
     return True

@@ -140,7 +140,7 @@ def run(
     threads : int, or None for all
         For us and for every rival.
     **options
-        Passed on to `SparseLinear.from_format`, for example `format="csr"`.
+        Passed on to `SparseLinear.from_format`, for example `format="csr"` or `precision="int8"`.
     """
     reports = []
     for case in cases:
@@ -160,6 +160,7 @@ def run(
             name=case.name,
             from_memory=case.from_memory,
             min_seconds=min_seconds,
+            weights=[case.weight],
         )
         reports.append(_with_pattern(report, case.pattern))
     return merge(reports)

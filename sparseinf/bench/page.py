@@ -36,8 +36,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; } d
 def write_html(report: Report, path: Path) -> None:
     """Write a benchmark report as a page: speed-up over sparsity, a chart for each shape, and a table of all rows.
 
-    The speed-up is the time of the fastest rival that is dense in float32 over ours. A shape with one sparsity alone is
-    in the table only.
+    The speed-up is the time of the fastest rival that is dense, in the same precision, over ours. A shape with one
+    sparsity alone is in the table only.
     """
     path.write_text(_page(report), encoding="utf-8")
 
@@ -96,8 +96,8 @@ def _charts(speeds: Sequence[_Speed]) -> list[str]:
         for shape in shapes
     )
     return [
-        "<p>Speed-up: the time of the fastest dense float32 rival over that of sparseinf. N is the number of rows "
-        "of x; shapes are outputs x inputs.</p>",
+        "<p>Speed-up: the time of the fastest dense rival of the same precision over that of sparseinf. N is the "
+        "number of rows of x; shapes are outputs x inputs.</p>",
         '<div class="charts">',
         *figures,
         "</div>",
@@ -127,15 +127,20 @@ def _numbered(values: Iterable[Any]) -> dict[Any, int]:
 
 
 def _speeds(report: Report) -> list[_Speed]:
-    """Return the speed-up of each case that was measured beside a dense rival."""
+    """Return the speed-up of each case that was measured beside a dense rival of our precision."""
     cases: dict[tuple[Any, ...], dict[str, float]] = {}
+    precisions: dict[tuple[Any, ...], str] = {}
     for row in report:
         case = (row["layer"], row["shape"], row["batch"], row.get("pattern") or "", row["sparsity"])
         cases.setdefault(case, {})[row["contender"]] = row["median_us"]
+        if row["contender"] == "sparseinf":
+            precisions[case] = row.get("precision", "float32")
     speeds = []
-    for (_, shape, batch, pattern, sparsity), times in cases.items():
-        dense = {name: times[name] for name in dense_rivals() if name in times}
-        if dense and "sparseinf" in times:
+    for case, precision in precisions.items():
+        _, shape, batch, pattern, sparsity = case
+        times = cases[case]
+        dense = {name: times[name] for name in dense_rivals(precision) if name in times}
+        if dense:
             rival = min(dense, key=dense.__getitem__)
             speed_up = dense[rival] / times["sparseinf"]
             if math.isfinite(speed_up):

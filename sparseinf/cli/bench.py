@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sparseinf.cli.source import add_load_options, check_folder_of, layers_of, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sparseinf.bench import Case
+    from sparseinf.formats import Format
+    from sparseinf.linear import SparseLinear
     from sparseinf.report import Report
 
 _BATCHES = (1, 16, 128)
@@ -34,8 +36,9 @@ def add_to(commands: Any) -> None:
         "--against",
         type=_words,
         metavar="NAME,NAME",
-        help="of sparseinf_dense, numpy, scipy, torch, torch_csr, onnxruntime, onnxruntime_int8, openvino "
-        "(default: all installed)",
+        help="of sparseinf_dense, numpy, scipy, torch, torch_csr, onnxruntime, openvino, and in int8 "
+        "sparseinf_dense_int8, torch_int8, onnxruntime_int8, onnxruntime_int8_static, onnxruntime_int8_blockwise, "
+        "openvino_int8 (default: all installed)",
     )
     parser.add_argument("--masks", type=Path, metavar="DIR", help="measure the .smtx masks of a folder as well")
     parser.add_argument(
@@ -85,17 +88,34 @@ def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
     min_seconds = _QUICK_SECONDS if arguments.quick else _SECONDS
     if arguments.file is not None:
         options = argparse.Namespace(**{**vars(arguments), "batch": arguments.batch or _BATCHES})
-        for name, layer in layers_of(open_source(arguments.file, options), arguments.file).items():
-            inputs = [bench.random_input(batch, layer.in_features) for batch in options.batch]
-            yield bench.compare_stack([layer], inputs, against=arguments.against, name=name, min_seconds=min_seconds)
+        layers = layers_of(open_source(arguments.file, options), arguments.file)
+        weights = _weights_before(arguments, layers)
+        for name, layer in layers.items():
+            yield bench.compare_stack(
+                [layer],
+                [bench.random_input(batch, layer.in_features) for batch in options.batch],
+                against=arguments.against,
+                name=name,
+                min_seconds=min_seconds,
+                weights=[weights[name]],
+            )
     yield bench.run(
         _cases(arguments),
         against=arguments.against,
         threads=arguments.threads or runtime.default_threads(),
         min_seconds=min_seconds,
+        precision=arguments.precision or "float32",
         format=arguments.format or "auto",
         tune=arguments.tune or "measure",
     )
+
+
+def _weights_before(arguments: argparse.Namespace, layers: Mapping[str, SparseLinear]) -> dict[str, Format]:
+    """Return the weights as the file has them, which errors are measured against and rivals quantize themselves."""
+    if (arguments.precision or "float32") != "float32":
+        options = argparse.Namespace(**{**vars(arguments), "precision": "float32"})
+        layers = layers_of(open_source(arguments.file, options, tune="off"), arguments.file)
+    return {name: layer.weight for name, layer in layers.items()}
 
 
 def _cases(arguments: argparse.Namespace) -> Iterator[Case]:

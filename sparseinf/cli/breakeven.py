@@ -21,6 +21,9 @@ def add_to(commands: Any) -> None:
         metavar="F,F",
         help="of csr, blocks (4x1), n:m (2:4) (default: all that can be made here)",
     )
+    parser.add_argument(
+        "--precision", choices=["float32", "int8"], default="float32", help="of formats and dense (default: float32)"
+    )
     parser.add_argument("--threads", type=positive_number, default=1, metavar="N", help="threads to use (default: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random weights (default: 0)")
     parser.add_argument(
@@ -46,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.in_features,
         arguments.num_columns,
         formats=arguments.formats,
+        precision=arguments.precision,
         threads=arguments.threads,
         seed=arguments.seed,
         seconds=arguments.seconds,

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that are passed on to `sparseinf.load`."""
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "int8", "auto"],
+        help="compute in float32, in int8, or in what is faster and exact enough (default: float32)",
+    )
     parser.add_argument("--format", choices=["auto", "dense", "csr", "block", "nm"], help="force a format")
     parser.add_argument("--block", type=positive_numbers, metavar="ROWS,COLS", help="the blocks of --format block")
     parser.add_argument("--nm", type=positive_numbers, metavar="N,M", help="the pattern of --format nm")
@@ -45,7 +50,7 @@ def open_source(path: Path, arguments: argparse.Namespace, **more: Any) -> Spars
 
     options: dict[str, Any] = {
         name: value
-        for name in ("format", "block", "nm", "batch", "threads", "tune")
+        for name in ("precision", "format", "block", "nm", "batch", "threads", "tune")
         if (value := getattr(arguments, name)) is not None
     }
     options.update(more)

@@ -5,6 +5,9 @@ A rival prepares its weights once (that is not timed) and then maps x (N, in_fea
 with bias and activation. Sparse rivals may hand back y transposed in memory: copying it would be our rule,
 not theirs. Threads are held by the setting that each library offers for it.
 
+Dense layers in int8 are rivals of their own, for int8 layers to beat. Weights have a scale a row, as ours; a weight
+that is quantized already keeps its integers. x arrives and y leaves in float32.
+
 Importing this imports none of the other libraries.
 """
 
@@ -14,65 +17,102 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sparseinf.bench.rivals.contender import Contender
 from sparseinf.bench.rivals.numpy_scipy import build_numpy, build_scipy
-from sparseinf.bench.rivals.onnx_runtime import build_onnxruntime, build_onnxruntime_int8
-from sparseinf.bench.rivals.open_vino import build_openvino
-from sparseinf.bench.rivals.own import build_sparseinf_dense
+from sparseinf.bench.rivals.onnx_runtime import (
+    build_onnxruntime,
+    build_onnxruntime_int8,
+    build_onnxruntime_int8_blockwise,
+    build_onnxruntime_int8_static,
+)
+from sparseinf.bench.rivals.open_vino import build_openvino, build_openvino_int8
+from sparseinf.bench.rivals.own import build_sparseinf_dense, build_sparseinf_dense_int8
 from sparseinf.bench.rivals.pytorch import build_torch, build_torch_csr
+from sparseinf.bench.rivals.pytorch_int8 import build_torch_int8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from sparseinf.io import LinearRecord
 
-__all__ = ["Contender", "build", "choose", "dense_rivals", "known_rivals", "missing_packages"]
+__all__ = ["Contender", "build", "choose", "dense_rivals", "known_rivals", "missing_packages", "static_rivals"]
 
 
 @dataclass(frozen=True)
 class _Rival:
-    """How to build a rival, and what must be installed for it. `is_dense`: it is what a sparse layer has to beat."""
+    """How to build a rival, and what must be installed for it.
 
-    build: Callable[[str, Sequence[LinearRecord], int], Contender]
+    `is_dense`: it is what a sparse layer of the same precision has to beat. `is_static`: it is built with samples of x
+    to find its scales on.
+    """
+
+    build: Callable[..., Contender]
     packages: tuple[str, ...] = ()
+    precision: str = "float32"
     is_dense: bool = True
+    is_static: bool = False
 
 
+_ONNX = ("onnxruntime", "onnx")
+_OPENVINO = ("openvino", "onnx")
 _RIVALS = {
     "sparseinf_dense": _Rival(build_sparseinf_dense),
     "numpy": _Rival(build_numpy, ("threadpoolctl",)),
     "scipy": _Rival(build_scipy, ("scipy",), is_dense=False),
     "torch": _Rival(build_torch, ("torch",)),
     "torch_csr": _Rival(build_torch_csr, ("torch",), is_dense=False),
-    "onnxruntime": _Rival(build_onnxruntime, ("onnxruntime", "onnx")),
-    # Dense too, but not the same arithmetic: what float32 layers are measured against are float32 ones.
-    "onnxruntime_int8": _Rival(build_onnxruntime_int8, ("onnxruntime", "onnx"), is_dense=False),
-    "openvino": _Rival(build_openvino, ("openvino", "onnx")),
+    "onnxruntime": _Rival(build_onnxruntime, _ONNX),
+    "openvino": _Rival(build_openvino, _OPENVINO),
+    "sparseinf_dense_int8": _Rival(build_sparseinf_dense_int8, precision="int8"),
+    "torch_int8": _Rival(build_torch_int8, ("torch",), "int8"),
+    "onnxruntime_int8": _Rival(build_onnxruntime_int8, _ONNX, "int8"),
+    "onnxruntime_int8_static": _Rival(build_onnxruntime_int8_static, _ONNX, "int8", is_static=True),
+    "onnxruntime_int8_blockwise": _Rival(build_onnxruntime_int8_blockwise, _ONNX, "int8"),
+    "openvino_int8": _Rival(build_openvino_int8, _OPENVINO, "int8", is_static=True),
 }
 
 
-def known_rivals() -> tuple[str, ...]:
-    """Return the names that `build` takes, whether installed or not.
+def known_rivals(precision: str | None = None) -> tuple[str, ...]:
+    """Return the names that `build` takes, whether installed or not: all, or those of one precision.
 
     Examples
     --------
-    >>> known_rivals()[:5]
-    ('sparseinf_dense', 'numpy', 'scipy', 'torch', 'torch_csr')
-    >>> known_rivals()[5:]
-    ('onnxruntime', 'onnxruntime_int8', 'openvino')
+    >>> known_rivals("float32")
+    ('sparseinf_dense', 'numpy', 'scipy', 'torch', 'torch_csr', 'onnxruntime', 'openvino')
+    >>> known_rivals("int8")[:3]
+    ('sparseinf_dense_int8', 'torch_int8', 'onnxruntime_int8')
+    >>> known_rivals("int8")[3:]
+    ('onnxruntime_int8_static', 'onnxruntime_int8_blockwise', 'openvino_int8')
     """
-    return tuple(_RIVALS)
+    return tuple(name for name, rival in _RIVALS.items() if precision in (None, rival.precision))
 
 
-def dense_rivals() -> tuple[str, ...]:
-    """Return the names of those that run the weight densely in float32: the fastest of them is what to beat.
+def dense_rivals(precision: str = "float32") -> tuple[str, ...]:
+    """Return the names of those that run the weight densely: the fastest of them is what to beat.
 
     Examples
     --------
     >>> dense_rivals()
     ('sparseinf_dense', 'numpy', 'torch', 'onnxruntime', 'openvino')
+    >>> dense_rivals("int8") == known_rivals("int8")
+    True
     """
-    return tuple(name for name, rival in _RIVALS.items() if rival.is_dense)
+    return tuple(name for name in known_rivals(precision) if _RIVALS[name].is_dense)
+
+
+def static_rivals() -> tuple[str, ...]:
+    """Return the names of those whose activations have static scales, found on the `calibration` of `build`.
+
+    Examples
+    --------
+    >>> static_rivals()
+    ('onnxruntime_int8_static', 'openvino_int8')
+    """
+    return tuple(name for name, rival in _RIVALS.items() if rival.is_static)
 
 
 def missing_packages(name: str) -> list[str]:
@@ -86,7 +126,13 @@ def missing_packages(name: str) -> list[str]:
     return [package for package in _RIVALS[name].packages if find_spec(package) is None]
 
 
-def build(name: str, layers: Sequence[LinearRecord], *, threads: int = 1) -> Contender:
+def build(
+    name: str,
+    layers: Sequence[LinearRecord],
+    *,
+    threads: int = 1,
+    calibration: NDArray[np.float32] | None = None,
+) -> Contender:
     """Build one rival from a stack of layers.
 
     Parameters
@@ -97,6 +143,8 @@ def build(name: str, layers: Sequence[LinearRecord], *, threads: int = 1) -> Con
         At least one layer; the output of one is the input of the next.
     threads : int
         How many threads the rival may use.
+    calibration : float32, shape (N, in_features), optional
+        Samples of x, for rivals whose activations have static scales; normally distributed ones if left out.
 
     Raises
     ------
@@ -112,14 +160,27 @@ def build(name: str, layers: Sequence[LinearRecord], *, threads: int = 1) -> Con
             f"rival {name!r} needs {' and '.join(missing)}, not installed here: "
             f"run pip install {' '.join(missing)} or leave this rival out"
         )
+    rival = _RIVALS[name]
     try:
-        return _RIVALS[name].build(name, layers, threads)
+        if not rival.is_static:
+            return rival.build(name, layers, threads)
+        if calibration is None:
+            calibration = _normal_samples(layers[0].weight.shape[1])
+        return rival.build(name, layers, threads, calibration)
     except ValueError as error:
         raise ValueError(f"rival {name!r} cannot be built: {error}") from error
 
 
+def _normal_samples(in_features: int) -> NDArray[np.float32]:
+    return np.random.default_rng(3).standard_normal((64, in_features), dtype=np.float32)
+
+
 def choose(
-    against: Sequence[str] | None, layers: Sequence[LinearRecord], *, threads: int = 1
+    against: Sequence[str] | None,
+    layers: Sequence[LinearRecord],
+    *,
+    threads: int = 1,
+    calibration: NDArray[np.float32] | None = None,
 ) -> tuple[list[Contender], list[str]]:
     """Build the rivals that were asked for.
 
@@ -127,7 +188,7 @@ def choose(
     ----------
     against : sequence of str, or None
         Names, each of which must work; None takes every rival that can be built here.
-    layers, threads
+    layers, threads, calibration
         As in `build`.
 
     Returns
@@ -145,12 +206,13 @@ def choose(
     if isinstance(against, str):
         raise TypeError(f"against must be a sequence of names, but is the text {against!r}: write [{against!r}]")
     if against is not None:
-        return [build(name, layers, threads=threads) for name in dict.fromkeys(against)], []
+        names = dict.fromkeys(against)
+        return [build(name, layers, threads=threads, calibration=calibration) for name in names], []
     rivals: list[Contender] = []
     left_out: list[str] = []
     for name in _RIVALS:
         try:
-            rivals.append(build(name, layers, threads=threads))
+            rivals.append(build(name, layers, threads=threads, calibration=calibration))
         except ValueError as error:
             left_out.append(f"left out: {error}")
     return rivals, left_out

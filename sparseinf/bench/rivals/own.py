@@ -43,16 +43,33 @@ def contender_of(layers: Sequence[SparseLinear], *, batch: int | None = None, na
         call,
         sum(layer.nbytes if batch is None else layer.plan(batch).nbytes for layer in layers),
         uses_zeros=all(plan.format == "dense" for plan in plans),
+        precision=precision_of(layers),
     )
+
+
+def precision_of(layers: Sequence[SparseLinear]) -> str:
+    """Return what layers compute in: "float32" or "int8" if all do, else "mixed"."""
+    found = {layer.precision for layer in layers}
+    return found.pop() if len(found) == 1 else "mixed"
 
 
 def build_sparseinf_dense(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
     """Pack every layer densely, at the highest ISA level that may be used where this is called."""
+    return _dense(name, layers, threads, "float32")
+
+
+def build_sparseinf_dense_int8(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
+    """Pack every layer densely in int8, activations quantized as they come, as `load` does by itself."""
+    return _dense(name, layers, threads, "int8")
+
+
+def _dense(name: str, layers: Sequence[LinearRecord], threads: int, precision: str) -> Contender:
     dense = [
         SparseLinear.from_format(
             layer.weight,
             bias=layer.bias,
             activation=layer.activation,
+            precision=precision,
             format="dense",
             threads=threads,
         )

@@ -28,7 +28,7 @@ def build_torch(name: str, layers: Sequence[LinearRecord], threads: int) -> Cont
 
     linear = torch.nn.functional.linear
     steps = [
-        (torch.from_numpy(layer.weight.to_dense()), _torch_bias(layer), _torch_activation(layer.activation))
+        (torch.from_numpy(layer.weight.to_dense()), torch_bias(layer), torch_activation(layer.activation))
         for layer in layers
     ]
 
@@ -41,7 +41,7 @@ def build_torch(name: str, layers: Sequence[LinearRecord], threads: int) -> Cont
         return result
 
     nbytes = sum(weight.nbytes for weight, _, _ in steps)
-    return Contender(name, f"torch {version('torch')}, dense", call, nbytes, held=lambda: _torch_threads(threads))
+    return Contender(name, f"torch {version('torch')}, dense", call, nbytes, held=lambda: torch_threads(threads))
 
 
 def build_torch_csr(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
@@ -51,9 +51,9 @@ def build_torch_csr(name: str, layers: Sequence[LinearRecord], threads: int) -> 
     weights = [csr_of(layer) for layer in layers]
     steps = []
     for weight, layer in zip(weights, layers, strict=True):
-        bias = _torch_bias(layer)
+        bias = torch_bias(layer)
         bias = torch.zeros(weight.shape[0]) if bias is None else bias
-        steps.append((_sparse_tensor(weight), bias[:, None], _torch_activation(layer.activation)))
+        steps.append((_sparse_tensor(weight), bias[:, None], torch_activation(layer.activation)))
 
     def call(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -69,7 +69,7 @@ def build_torch_csr(name: str, layers: Sequence[LinearRecord], threads: int) -> 
         call,
         sum(8 * weight.num_nonzeros + 4 * len(weight.row_offsets) for weight in weights),
         uses_zeros=False,
-        held=lambda: _torch_threads(threads),
+        held=lambda: torch_threads(threads),
     )
 
 
@@ -85,7 +85,7 @@ def _sparse_tensor(weight: Csr) -> Any:
         return torch.sparse_csr_tensor(offsets, columns, values, size=weight.shape, check_invariants=True)
 
 
-def _torch_bias(layer: LinearRecord) -> Any:
+def torch_bias(layer: LinearRecord) -> Any:
     """Return the bias as a torch tensor of its own (ours is read-only, which torch cannot express)."""
     import torch
 
@@ -93,7 +93,7 @@ def _torch_bias(layer: LinearRecord) -> Any:
 
 
 @contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
+def torch_threads(threads: int) -> Iterator[None]:
     """Hold PyTorch to `threads` threads."""
     import torch
 
@@ -105,7 +105,7 @@ def _torch_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _torch_activation(activation: Activation) -> Callable[[Any], Any]:
+def torch_activation(activation: Activation) -> Callable[[Any], Any]:
     """Return an activation as PyTorch offers it, in place where it can be."""
     from torch.nn import functional
 

@@ -1,0 +1,67 @@
+"""What the rivals in eight bits share: the integers of a weight, and the range that static activations have.
+
+Weights are symmetric with a scale a row, zero at zero: weight = scale * integer. Activations are unsigned with a zero
+point: x = scale * (integer - zero), integers from 0 to 255.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparseinf.bench.reference import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sparseinf.formats import Format
+    from sparseinf.io import LinearRecord
+
+
+def integers_and_scales(weight: Format) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return a weight as int8, shape (out_features, in_features), and the float32 scale of each row.
+
+    A weight that is quantized keeps its very integers: it has `scales`, and a multiple of a scale over that scale
+    rounds to the integer that it was.
+    """
+    values = weight.to_dense()
+    scales = getattr(weight, "scales", None)
+    if scales is None:
+        scales = np.abs(values).max(axis=1, initial=0) / np.float32(127)
+        scales[scales == 0] = 1
+    return np.rint(values / scales[:, np.newaxis]).astype(np.int8), scales
+
+
+@dataclass(frozen=True)
+class StaticRange:
+    """How activations are quantized that were seen before."""
+
+    scale: float
+    zero: int
+
+    @classmethod
+    def of(cls, x: NDArray[np.float64] | NDArray[np.float32]) -> StaticRange:
+        """Return the range from the smallest to the largest value, zero included.
+
+        Examples
+        --------
+        >>> StaticRange.of(np.array([-1.0, 0.0, 4.1]))
+        StaticRange(scale=0.02, zero=50)
+        """
+        low, high = float(x.min(initial=0)), float(x.max(initial=0))
+        scale = (high - low) / 255 or 1.0
+        return cls(scale, round(-low / scale))
+
+
+def static_ranges(layers: Sequence[LinearRecord], x: NDArray[np.float32]) -> list[StaticRange]:
+    """Return the range of what each layer of a stack gets when the first one gets x."""
+    ranges = [StaticRange.of(x)]
+    value: NDArray[np.float64] | NDArray[np.float32] = x
+    for layer in layers[:-1]:
+        value = evaluate([layer], value)
+        ranges.append(StaticRange.of(value))
+    return ranges
