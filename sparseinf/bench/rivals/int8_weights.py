@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparseinf.bench.reference import evaluate
+from sparseinf.formats import Dense
+from sparseinf.io import LinearRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sparseinf.formats import Format
-    from sparseinf.io import LinearRecord
 
 
 def integers_and_scales(weight: Format) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -65,3 +66,12 @@ def static_ranges(layers: Sequence[LinearRecord], x: NDArray[np.float32]) -> lis
         value = evaluate([layer], value)
         ranges.append(StaticRange.of(value))
     return ranges
+
+
+def largest_products() -> tuple[LinearRecord, NDArray[np.float32], float]:
+    """Return a layer, an x and what every element of y must be: what overflows where products are added in 16 bits.
+
+    Both are integers already, of 127 and 255. Instructions before VNNI add two such products in 16 bits.
+    """
+    layer = LinearRecord(Dense(np.full((16, 64), 127, np.float32)))
+    return layer, np.full((4, 64), 255, np.float32), 64 * 127 * 255.0

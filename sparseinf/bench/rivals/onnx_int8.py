@@ -28,10 +28,14 @@ def dynamic_model(layers: Sequence[LinearRecord]) -> bytes:
     return serialized_model(layers, [add_dynamic_product] * len(layers))
 
 
-def static_model(layers: Sequence[LinearRecord], calibration: NDArray[np.float32]) -> bytes:
-    """Return a model in QDQ form, scales of x found on `calibration` (N, in_features); errors as `serialized_model`."""
+def static_model(layers: Sequence[LinearRecord], calibration: NDArray[np.float32], *, weight_bits: int = 8) -> bytes:
+    """Return a model in QDQ form, scales of x found on `calibration` (N, in_features); errors as `serialized_model`.
+
+    With 7 bits weights are at most 64: two products with uint8 then fit into 16 bits.
+    """
     ranges = static_ranges(layers, calibration)
-    return serialized_model(layers, [partial(add_static_product, x_range=x_range) for x_range in ranges])
+    products = [partial(add_static_product, x_range=x_range, weight_bits=weight_bits) for x_range in ranges]
+    return serialized_model(layers, products)
 
 
 def blockwise_model(layers: Sequence[LinearRecord]) -> bytes:
@@ -58,7 +62,9 @@ def add_dynamic_product(graph: Graph, layer: LinearRecord, value: str, output: s
     return graph.add("Add", [scaled, graph.constant(f"{output}_bias", layer.bias)], output)
 
 
-def add_static_product(graph: Graph, layer: LinearRecord, value: str, output: str, *, x_range: StaticRange) -> str:
+def add_static_product(
+    graph: Graph, layer: LinearRecord, value: str, output: str, *, x_range: StaticRange, weight_bits: int
+) -> str:
     """Append x @ weight.T + bias between QuantizeLinear and DequantizeLinear, for the library to compute in integers.
 
     The product is a Gemm with its bias in int32, in steps of x's scale times the row's: that is what ONNX Runtime 1.31
@@ -66,6 +72,8 @@ def add_static_product(graph: Graph, layer: LinearRecord, value: str, output: st
     slower); a bias in float32 stops it too. OpenVINO computes both in integers.
     """
     weight, scales = integers_and_scales(layer.weight)
+    if weight_bits == 7:
+        weight, scales = np.rint(weight / 2).astype(np.int8), 2 * scales
     if layer.bias is not None:
         weight, scales = _with_room_for_bias(weight, scales, layer.bias, x_range.scale)
     x_scale = graph.constant(f"{output}_x_scale", x_range.scale)

@@ -26,15 +26,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparseinf.bench.rivals.contender import Contender
+from sparseinf.bench.rivals.int8_weights import largest_products
 from sparseinf.bench.rivals.onnx_int8 import blockwise_model, dynamic_model, static_model
 from sparseinf.bench.rivals.onnx_model import serialized_model
-from sparseinf.formats import Dense
-from sparseinf.io import LinearRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from sparseinf.io import LinearRecord
 
 
 def build_onnxruntime(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
@@ -95,7 +96,6 @@ def _sums_are_exact() -> bool:
     Processors without VNNI add pairs of products in 16 bits, which overflow, unless `session.x64quantprecision` makes
     them careful. The option is not for others: it slows down those with VNNI by a factor of 2.4, for nothing.
     """
-    layer = LinearRecord(Dense(np.full((16, 64), 127, np.float32)))
-    x = np.full((4, 64), 255, np.float32)
+    layer, x, expected = largest_products()
     y = _session(dynamic_model([layer]), threads=1).run(None, {"x": x})[0]
-    return bool(np.allclose(y, 64 * 127 * 255, rtol=1e-4))
+    return bool(np.allclose(y, expected, rtol=1e-4))

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparseinf.bench.rivals.contender import Contender
-from sparseinf.bench.rivals.int8_weights import integers_and_scales
+from sparseinf.bench.rivals.int8_weights import integers_and_scales, largest_products
 from sparseinf.bench.rivals.pytorch import torch_activation, torch_bias, torch_threads
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ def build_torch_int8(name: str, layers: Sequence[LinearRecord], threads: int) ->
     """PyTorch, dense in int8: `torch.ops.quantized.linear_dynamic`, which quantizes x as it comes."""
     import torch
 
-    steps = [
-        (_packed(*integers_and_scales(layer.weight), torch_bias(layer)), torch_activation(layer.activation))
-        for layer in layers
-    ]
+    steps = [(_packed(layer), torch_activation(layer.activation)) for layer in layers]
     linear = torch.ops.quantized.linear_dynamic
     # Seven bits of x, where eight would overflow; that is what PyTorch's own layers do everywhere.
     reduce_range = not _sums_are_exact()
@@ -62,15 +59,17 @@ def build_torch_int8(name: str, layers: Sequence[LinearRecord], threads: int) ->
         f"torch {version('torch')}, dense, int8 (dynamic quantization, {_engine()})",
         call,
         sum((columns + 4) * rows for rows, columns in (layer.weight.shape for layer in layers)),
+        notes=(f"{name} has seven bits of x: eight overflow on this processor.",) if reduce_range else (),
         precision="int8",
         held=lambda: torch_threads(threads),
     )
 
 
-def _packed(integers: NDArray[np.int8], scales: NDArray[np.float32], bias: Any) -> Any:
-    """Return the weight as the engine wants it."""
+def _packed(layer: LinearRecord) -> Any:
+    """Return weight and bias as the engine wants them."""
     import torch
 
+    integers, scales = integers_and_scales(layer.weight)
     values = torch.from_numpy(integers * scales[:, np.newaxis])
     steps, zeros = torch.from_numpy(scales.astype(np.float64)), torch.zeros(len(scales), dtype=torch.int64)
     before = torch.backends.quantized.engine
@@ -79,7 +78,7 @@ def _packed(integers: NDArray[np.int8], scales: NDArray[np.float32], bias: Any) 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*quantized tensor creation functions", category=UserWarning)
             weight = torch.quantize_per_channel(values, steps, zeros, axis=0, dtype=torch.qint8)
-            return torch.ops.quantized.linear_prepack(weight, bias)
+            return torch.ops.quantized.linear_prepack(weight, torch_bias(layer))
     finally:
         torch.backends.quantized.engine = before
 
@@ -98,9 +97,9 @@ def _engine() -> str:
 
 @cache
 def _sums_are_exact() -> bool:
-    """Tell whether it adds products of eight bits without loss here: without VNNI, pairs of them overflow 16 bits."""
+    """Tell whether it adds products of eight bits without loss here."""
     import torch
 
-    weight = _packed(np.full((16, 64), 127, np.int8), np.ones(16, np.float32), None)
-    y = torch.ops.quantized.linear_dynamic(torch.full((4, 64), 255.0), weight, False)
-    return bool(np.allclose(y.numpy(), 64 * 127 * 255, rtol=1e-4))
+    layer, x, expected = largest_products()
+    y = torch.ops.quantized.linear_dynamic(torch.from_numpy(x), _packed(layer), False)
+    return bool(np.allclose(y.numpy(), expected, rtol=1e-4))
