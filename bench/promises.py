@@ -51,19 +51,31 @@ def against(
     label: str = "",
     pattern: str = "unstructured",
     from_memory: bool = False,
+    precision: str = "float32",
     **options: Any,
 ) -> Result:
-    """Return how many times longer the fastest of `rivals` takes for one random layer."""
+    """Return how many times longer the fastest of `rivals` takes for one random layer; 0 if a result was wrong."""
     cases = bench.random_cases([shape], [sparsity], pattern=pattern, from_memory=from_memory)
-    ours, *others = bench.run(cases, against=rivals, threads=1, min_seconds=0.5, **options)
+    report = bench.run(cases, against=rivals, threads=1, min_seconds=0.5, precision=precision, **options)
+    ours, *others = report
     best = min(others, key=lambda row: row["median_us"])
-    limit = "of_bandwidth" if from_memory else "of_peak"
+    wrong = [note for note in report.notes if note.startswith("WRONG")]
     what = "" if pattern == "unstructured" else f" in {pattern}"
+    what += "" if precision == "float32" else f" in {precision}"
     return Result(
         f"{label}{'x'.join(map(str, shape))} at {sparsity:.0%}{what} against {' and '.join(rivals)}",
         "x",
-        best["relative_time"],
+        0.0 if wrong else best["relative_time"],
         *promise,
-        detail=f"{ours['median_us']:,.1f} us with {ours['runs']}, spread {ours['spread']:.2f}, {limit} "
-        f"{ours[limit]:.2f}; {best['contender']} {best['median_us']:,.1f} us, spread {best['spread']:.2f}",
+        detail=" ".join([_detail(ours, best, "of_bandwidth" if from_memory else "of_peak"), *wrong]),
+    )
+
+
+def _detail(ours: dict[str, Any], best: dict[str, Any], limit: str) -> str:
+    """Return what both ran, how long it took, how near to the limit of the machine, and how exact it was."""
+    share = "" if ours[limit] is None else f", {limit} {ours[limit]:.2f}"
+    return (
+        f"{ours['median_us']:,.1f} us with {ours['runs']}, spread {ours['spread']:.2f}, "
+        f"error {ours['max_relative_error']:.0e}{share}; "
+        f"{best['contender']} {best['median_us']:,.1f} us, spread {best['spread']:.2f}"
     )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import regimes
+import regimes_int8
 from promises import ORT, OWN_DENSE, Result, against
 
 import sparseinf
@@ -238,6 +239,7 @@ GROUPS: dict[str, Callable[[], Iterator[Result]]] = {
     "files": files,
     "tuning": tuning,
     **regimes.GROUPS,
+    **regimes_int8.GROUPS,
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from int8_layers import computes_int8
 
 import sparseinf
 from sparseinf import bench
@@ -50,15 +51,7 @@ def require(rival: str) -> None:
     if missing := rivals.missing_packages(rival):
         pytest.skip(f"the rival {rival} needs {' and '.join(missing)}")
     if rival == "sparseinf_dense_int8" and not computes_int8():
-        pytest.skip("load computes in float32 only")
-
-
-def computes_int8() -> bool:
-    try:
-        sparseinf.load(np.ones((2, 2), np.float32), precision="int8", tune="model")
-    except ValueError:
-        return False
-    return True
+        pytest.skip("layers compute in float32 only")
 
 
 # Timing

@@ -136,6 +136,17 @@ def test_the_fastest_dense_rival_counts(tmp_path: Path) -> None:
     assert {"2.00 x onnxruntime at 50.0 % zeros", "3.00 x torch at 90.0 % zeros"} <= set(texts)
 
 
+def test_a_layer_in_int8_is_compared_with_dense_int8(tmp_path: Path) -> None:
+    found = rows("8x4", {0.5: (1.0, 2.0), 0.9: (1.0, 4.0)}, precision="int8")
+    found = [{**row, "precision": "int8" if row["contender"] == "sparseinf" else "float32"} for row in found]
+    found += [
+        {**row, "contender": "onnxruntime_int8", "precision": "int8", "median_us": 2 * row["median_us"]}
+        for row in found[1::2]
+    ]
+    texts = Reader(page(Report("benchmark", [*COLUMNS, "precision"], found), tmp_path)).texts
+    assert {"4.00 x onnxruntime_int8 at 50.0 % zeros", "8.00 x onnxruntime_int8 at 90.0 % zeros"} <= set(texts)
+
+
 def test_a_measured_report_makes_a_page(tmp_path: Path) -> None:
     report = bench.run(bench.random_cases([(16, 16, 2)], [0.5, 0.9]), against=["sparseinf_dense"], min_seconds=0)
     assert len(Reader(page(report, tmp_path)).all("circle")) == 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from int8_layers import needs_int8
 
 import sparseinf
 from sparseinf import bench
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sparseinf.report import Report
+
+ONNXRUNTIME = ("onnxruntime", "onnxruntime_int8", "onnxruntime_int8_blockwise")
 
 module = importlib.import_module("sparseinf.bench.breakeven")
 
@@ -39,7 +42,7 @@ def set_times(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
         measured: list[float] = []
 
         def alternate(calls: dict[str, Any], **_: Any) -> dict[str, bench.Timing]:
-            times = {"sparseinf": 1.0, "dense": 1.0, "onnxruntime": onnxruntime}
+            times = {"sparseinf": 1.0, "dense": 1.0, **dict.fromkeys(ONNXRUNTIME, onnxruntime)}
             if "sparse" in calls:
                 measured.append(calls["sparse"].func.sparsity)
                 times["sparse"] = relative_time(measured[-1])
@@ -179,6 +182,24 @@ def test_a_rival_that_is_left_out_is_named(set_times: Any) -> None:
     assert any(note.startswith("left out: rival 'onnxruntime'") for note in search().notes)
 
 
+@needs_int8
+def test_int8_formats_are_compared_with_dense_int8(set_times: Any) -> None:
+    set_times(lambda sparsity: 2 * (1 - sparsity), onnxruntime=0.5)
+    report = sparseinf.breakeven(100, 100, 4, formats=["csr"], precision="int8")
+    assert row_of(report)["break_even"] == pytest.approx(0.75, abs=0.02)
+    assert ", int8, " in report.title
+    rivals = "onnxruntime_int8 500,000 us, onnxruntime_int8_blockwise 500,000 us"
+    assert f"dense: sparseinf 1,000,000 us, {rivals}." in report.notes
+
+
+@needs_int8
+def test_every_int8_format_that_can_be_made_has_a_row(set_times: Any) -> None:
+    set_times(lambda sparsity: 2 * (1 - sparsity))
+    report = sparseinf.breakeven(64, 64, 4, precision="int8")
+    assert tuple(row["format"] for row in report) == known_forms("int8")
+    assert "csr" in known_forms("int8")
+
+
 def test_when_time_runs_out_the_report_says_how_little_is_known(
     set_times: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +257,7 @@ def test_a_real_clock_works_too() -> None:
         ((8, 8, 8), {"formats": ["hash"]}, ValueError, "'hash'.*csr"),
         ((8, 8, 8), {"formats": "csr"}, TypeError, r"write \['csr'\]"),
         ((8, 8, 8), {"seconds": -1}, ValueError, "seconds"),
+        ((8, 8, 8), {"precision": "auto"}, ValueError, "precision.*'int8'.*'auto'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
@@ -262,7 +284,13 @@ def test_the_command_prints_and_writes_the_report(
 
 @pytest.mark.parametrize(
     "words",
-    [["64", "96"], ["64", "96", "0"], ["64", "96", "8", "--seconds", "x"], ["64", "96", "8", "--seconds", "-1"]],
+    [
+        ["64", "96"],
+        ["64", "96", "0"],
+        ["64", "96", "8", "--precision", "auto"],
+        ["64", "96", "8", "--seconds", "x"],
+        ["64", "96", "8", "--seconds", "-1"],
+    ],
 )
 def test_wrong_usage_exits_with_two(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

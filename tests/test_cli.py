@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from int8_layers import needs_int8
 
 import sparseinf
 from sparseinf import bench
@@ -104,6 +105,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         ["bench"],
         ["bench", "file.npz", "--threads", "0"],
         ["bench", "file.npz", "--batch", "1,x"],
+        ["bench", "file.npz", "--precision", "int9"],
         ["bench", "--shapes", "alexnet"],
         ["bench", "--shapes", "resnet50", "--pattern", "striped"],
         ["bench", "--shapes", "resnet50", "--sparsity", "50,101"],
@@ -196,6 +198,25 @@ def test_bench_writes_json_and_markdown(matrix: Path, tmp_path: Path, capsys: py
 def test_bench_measures_every_layer_of_a_file(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", str(weights), "--against", "numpy", "--batch", "2", "--threads", "1"]) == 0
     assert "fc1" in capsys.readouterr().out
+
+
+@needs_int8
+def test_bench_in_int8_tells_the_precision_and_the_error(matrix: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.json"
+    rivals = "sparseinf_dense,sparseinf_dense_int8"
+    words = ["bench", str(matrix), "--against", rivals, "--batch", "3", "--threads", "1"]
+    assert main([*words, "--precision", "int8", "--json", str(out)]) == 0
+    ours, dense, dense_int8 = json.loads(out.read_text())["rows"]
+    assert [row["precision"] for row in (ours, dense, dense_int8)] == ["int8", "float32", "int8"]
+    # Against the weights of the file, not against those that were quantized.
+    assert dense["max_relative_error"] < 1e-5 < ours["max_relative_error"] < 0.1
+
+
+@needs_int8
+def test_bench_measures_networks_in_int8(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--shapes", "mobilenetv2", "--sparsity", "90", "--batch", "2", "--against", "sparseinf_dense_int8"]
+    assert main(["bench", *words, "--precision", "int8", "--threads", "1", "--quick"]) == 0
+    assert "WRONG" not in capsys.readouterr().out
 
 
 def test_bench_measures_masks_without_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,8 +50,8 @@ class StaticRange:
 
         Examples
         --------
-        >>> StaticRange.of(np.array([-1.0, 0.0, 4.1]))
-        StaticRange(scale=0.02, zero=50)
+        >>> StaticRange.of(np.array([-51.0, 204.0]))
+        StaticRange(scale=1.0, zero=51)
         """
         low, high = float(x.min(initial=0)), float(x.max(initial=0))
         scale = (high - low) / 255 or 1.0
