@@ -16,7 +16,7 @@ from sparseinf.compile.pattern import plain_weight
 from sparseinf.compile.plans import choose_plans, range_of
 from sparseinf.compile.tune import TUNE_SECONDS, tuner_of_load
 from sparseinf.errors import CorruptFileError
-from sparseinf.formats import Dense
+from sparseinf.formats import Dense, Quantized
 from sparseinf.formats.float32 import frozen
 from sparseinf.io import LinearRecord, write
 from sparseinf.io.bias import as_bias
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sparseinf.compile.pattern import Pattern
     from sparseinf.compile.plans import Plan
     from sparseinf.compile.tune import Tuner
-    from sparseinf.formats import Format
+    from sparseinf.formats import Format, Weight
 
 __all__ = ["SparseLinear"]
 
@@ -83,7 +83,7 @@ class SparseLinear:
     @classmethod
     def from_format(
         cls,
-        weight: Format,
+        weight: Weight,
         *,
         bias: Any = None,
         activation: Activation = None,
@@ -110,6 +110,8 @@ class SparseLinear:
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
+        if isinstance(weight, Quantized):
+            weight = weight.dequantize()
         plain, pattern = plain_weight(weight, format, **patterns)
         with tuner_of_load(seconds) if tuner is None else nullcontext(tuner) as layer_tuner:
             plans = choose_plans(

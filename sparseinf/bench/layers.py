@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sparseinf.formats import Format
+    from sparseinf.formats import Weight
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Case:
     """One layer to measure: a weight, and the batches (rows of x) to measure it with."""
 
     name: str
-    weight: Format
+    weight: Weight
     batches: tuple[int, ...]
     activation: str | None = "relu"
     from_memory: bool = False

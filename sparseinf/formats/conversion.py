@@ -7,24 +7,25 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sparseinf.formats.block import Block
 from sparseinf.formats.csr import Csr
 from sparseinf.formats.dense import Dense
-from sparseinf.formats.nm import NM
+from sparseinf.formats.format import Format
+from sparseinf.formats.quantized import Quantized
 
-__all__ = ["Format", "from_any"]
+__all__ = ["Weight", "from_any"]
 
-Format: TypeAlias = Dense | Csr | Block | NM
+Weight: TypeAlias = Format | Quantized
+"""A weight matrix in any of our formats, of float32 or of int8."""
 
 
-def from_any(source: Any) -> Format:
-    """Make a format from any kind of matrix: sparse sources give `Csr`, others `Dense`.
+def from_any(source: Any) -> Weight:
+    """Make a format from any kind of matrix: sparse sources give `Csr`, quantized ones `Quantized`, others `Dense`.
 
     Parameters
     ----------
     source : shape (out_features, in_features); float32, float64, float16 or bfloat16
-        A NumPy array (C-contiguous float32 is not copied), a torch tensor of any layout, a scipy.sparse
-        matrix or array of any layout, or a format, which is returned as it is.
+        A NumPy array (C-contiguous float32 is not copied), a torch tensor of any layout, also one of torch.qint8, a
+        scipy.sparse matrix or array of any layout, or a format, which is returned as it is.
 
     Raises
     ------
@@ -33,6 +34,10 @@ def from_any(source: Any) -> Format:
     ValueError
         If it is not 2-D, or a value is NaN, infinite, or too large for float32.
 
+    Notes
+    -----
+    Integers without scales are refused: `Quantized.from_dense` takes both.
+
     Examples
     --------
     >>> import numpy as np
@@ -40,13 +45,15 @@ def from_any(source: Any) -> Format:
     >>> from_any(np.zeros((2, 3), np.float32)).name
     'dense'
     """
-    if isinstance(source, Format):
+    if isinstance(source, Weight):
         return source
     if isinstance(source, np.ndarray):
         return Dense.from_dense(source)
     # Whoever holds a tensor or a scipy matrix has imported its library: nobody else pays for the import.
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(source, torch.Tensor):
+        if getattr(source, "is_quantized", False):  # torch will drop its quantized tensors some day
+            return Quantized.from_torch(source)
         return Dense.from_torch(source) if source.layout == torch.strided else Csr.from_torch(source)
     scipy_sparse = sys.modules.get("scipy.sparse")
     if scipy_sparse is not None and scipy_sparse.issparse(source):

@@ -186,10 +186,10 @@ def check_values(
 
 
 def drop_zeros(
-    values: Values, columns: npt.NDArray[Any], row_offsets: npt.NDArray[Any]
-) -> tuple[Values, Columns, RowOffsets]:
-    """Return copies of the arrays without the nonzeros that are zero."""
-    keep = values != 0
+    values: npt.NDArray[Any], columns: npt.NDArray[Any], row_offsets: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], Columns, RowOffsets]:
+    """Return copies of the arrays without the nonzeros that are zero, or without the blocks that are."""
+    keep = values.reshape(len(values), -1).any(axis=1) if values.ndim > 1 else values != 0
     if keep.all():
         return values.copy(), columns.astype(np.int32), row_offsets.astype(np.int64)
     num_kept_before = np.concatenate(([0], np.cumsum(keep)))

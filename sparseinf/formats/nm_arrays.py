@@ -16,7 +16,7 @@ from sparseinf.formats.float32 import check_extents, first_nonfinite, nonfinite_
 if TYPE_CHECKING:
     from sparseinf.formats.csr import Csr
 
-__all__ = ["check_groups", "compress_groups", "expand_groups", "num_groups_of"]
+__all__ = ["check_groups", "compress_groups", "expand_groups", "num_groups_of", "put_zeros_last"]
 
 GroupValues = npt.NDArray[np.float32]
 GroupPositions = npt.NDArray[np.uint8]
@@ -67,6 +67,15 @@ def expand_groups(
     columns = (positions + first_columns)[is_nonzero]
     row_offsets = np.concatenate(([0], np.cumsum(np.count_nonzero(is_nonzero, axis=(1, 2)))))
     return values[is_nonzero], columns, row_offsets
+
+
+def put_zeros_last(values: npt.NDArray[Any], positions: GroupPositions) -> tuple[npt.NDArray[Any], GroupPositions]:
+    """Return copies of the arrays with the zeros of each group after its nonzeros, at position 0."""
+    is_zero = values == 0
+    order = np.argsort(is_zero, axis=2, kind="stable")
+    sorted_values = np.take_along_axis(values, order, axis=2)
+    sorted_positions = np.take_along_axis(positions, order, axis=2)
+    return sorted_values, np.where(sorted_values == 0, np.uint8(0), sorted_positions)
 
 
 def check_groups(

@@ -25,7 +25,7 @@ from sparseinf.formats.statistics import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sparseinf.formats.conversion import Format
+    from sparseinf.formats.conversion import Weight
 
 __all__ = ["Structure", "detect_structure"]
 
@@ -117,7 +117,7 @@ def detect_structure(weight: Any, *, min_fill: float = 0.6) -> Structure:
     )
 
 
-def _sample(weight: Format) -> Csr:
+def _sample(weight: Weight) -> Csr:
     """Return some whole bands of rows from all over the weight; all of it, if it has few."""
     num_bands = weight.shape[0] // ROW_ALIGNMENT
     if num_bands <= 2 * _NUM_SAMPLED_BANDS:

@@ -1,4 +1,4 @@
-"""Torch tensors as NumPy arrays: the strided one and the five sparse layouts.
+"""Torch tensors as NumPy arrays: the strided one, the five sparse layouts and quantized ones.
 
 torch is imported only by whoever made the tensor: nothing here loads it.
 """
@@ -15,7 +15,7 @@ from sparseinf.formats.float32 import check_extents, check_float
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["sparse_arrays", "strided_values"]
+__all__ = ["quantized_arrays", "sparse_arrays", "strided_values"]
 
 
 def strided_values(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], str]:
@@ -50,8 +50,40 @@ def sparse_arrays(tensor: torch.Tensor) -> tuple[npt.NDArray[Any], npt.NDArray[A
     return _as_numpy(coo.values()), columns, row_offsets, dtype_name
 
 
+def quantized_arrays(tensor: torch.Tensor) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Return the integers and the scales, one or one a row, of a quantized tensor without zero points."""
+    dtype_name = _check_matrix(tensor)
+    if dtype_name != "qint8":
+        raise TypeError(
+            f"the weight has dtype {dtype_name}, but of quantized ones torch.qint8 is expected; "
+            "tensor.dequantize() makes float32 of it"
+        )
+    if str(tensor.qscheme()).startswith("torch.per_tensor"):
+        scales, zero_points = np.array(tensor.q_scale()), np.array(tensor.q_zero_point())
+    elif tensor.q_per_channel_axis() == 0:
+        scales, zero_points = tensor.q_per_channel_scales().numpy(), tensor.q_per_channel_zero_points().numpy()
+    else:
+        raise ValueError(
+            "the weight has a scale for each column (axis 1), but one for each row is expected; "
+            "quantize it along axis 0, or use tensor.dequantize()"
+        )
+    if zero_points.any():
+        raise ValueError(
+            f"the weight has a zero point of {zero_points[zero_points != 0].flat[0]}, but only symmetric weights, with "
+            "zero points of 0, are computed with; use tensor.dequantize()"
+        )
+    return tensor.int_repr().numpy(), scales.astype(np.float32)
+
+
 def _check_tensor(tensor: torch.Tensor) -> str:
     """Refuse what is no 2-D float tensor on the CPU; return the name of its dtype."""
+    dtype_name = _check_matrix(tensor)
+    check_float(dtype_name)
+    return dtype_name
+
+
+def _check_matrix(tensor: torch.Tensor) -> str:
+    """Refuse what is no 2-D tensor on the CPU; return the name of its dtype."""
     if not all(hasattr(tensor, attribute) for attribute in ("layout", "device", "detach")):
         raise TypeError(f"a torch tensor is expected, but got {type(tensor).__name__}")
     if tensor.device.type != "cpu":
@@ -62,9 +94,7 @@ def _check_tensor(tensor: torch.Tensor) -> str:
             "reshape it, for instance with tensor.flatten(1)"
         )
     check_extents(*tensor.shape)
-    dtype_name = str(tensor.dtype).removeprefix("torch.")
-    check_float(dtype_name)
-    return dtype_name
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _as_numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sparseinf.formats import Dense, Format, from_any
+from sparseinf.formats import Dense, Format, Weight, from_any
 from sparseinf.formats.float32 import SOURCE_DTYPES, dtype_name, to_float32
 from sparseinf.io.bias import as_bias
 from sparseinf.io.tensor_types import as_array
@@ -35,7 +35,7 @@ class LayerTensors:
     """A linear layer, in float32."""
 
     name: str
-    weight: Format
+    weight: Weight
     bias: npt.NDArray[np.float32] | None
 
 
