@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from saved_files import rewritten
+from saved_files import description_of, rewritten, with_tensor
 
 import sparseinf
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
@@ -50,23 +48,11 @@ def come_back(folder, weight):
     assert_same_weight(read(folder / "layer").weight, weight)
 
 
-def version_of(path):
-    return json.loads(open_safetensors(path).metadata["sparseinf"])["version"]
-
-
 @pytest.fixture(name="saved", params=[blocks, groups])
 def _saved(request, tmp_path):
     """A file with one layer of blocks or groups, named a."""
     write(tmp_path / "network.safetensors", WeightsRecord({"a": LinearRecord(request.param())}))
     return tmp_path / "network.safetensors"
-
-
-def with_tensor(path, name, change):
-    """Write a file again with one tensor changed."""
-    file = open_safetensors(path)
-    tensors = {key: file.array(key).copy() for key in file.tensors}
-    tensors[name] = change(tensors[name])
-    write_safetensors(path, tensors, file.metadata)
 
 
 # There and back
@@ -179,7 +165,7 @@ def test_positions_of_five_groups_take_the_bits_that_they_need(tmp_path, nm, num
 def test_a_file_has_the_lowest_version_that_knows_its_formats(tmp_path, weights, version):
     layers = {str(i): LinearRecord(weight) for i, weight in enumerate(weights)}
     write(tmp_path / "weights", WeightsRecord(layers))
-    assert version_of(tmp_path / "weights") == version
+    assert description_of(tmp_path / "weights")["version"] == version
     assert [*read(tmp_path / "weights").layers] == [*layers]
 
 

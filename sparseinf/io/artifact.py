@@ -1,13 +1,13 @@
-"""Saved files: one layer or a set of weights in a safetensors container, about 5 bytes a nonzero.
+"""Saved files: one layer or a set of weights in a safetensors container, about 5 bytes a nonzero, or 1.7 of int8.
 
 The metadata key "sparseinf" is JSON that says what the tensors are:
 
-    {"kind": "linear" or "weights", "version": 1 or 2, "layers": [layer, ...], "other": [name, ...]}
+    {"kind": "linear" or "weights", "version": 1, 2 or 3, "layers": [layer, ...], "other": [name, ...]}
     layer = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"} and fields of its format
 
 A layer's tensors are layer/<name>/bias, if it has one, and those of its weight (`saved_weight.py` tells of them). All
 others are other/<name>. Any safetensors reader can open the file. Its version is the lowest that knows all its
-formats, so that older readers are shut out only where they must be.
+formats, so that older readers are shut out only where they must be: 2 brought blocks and n:m, 3 int8.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
-from sparseinf.formats.float32 import SOURCE_DTYPES, check_extents
-from sparseinf.io.records import Activation, LinearRecord, Record, WeightsRecord
+from sparseinf.formats import Quantized
+from sparseinf.formats.float32 import check_extents
+from sparseinf.io.records import Activation, LinearRecord, Record, WeightsRecord, check_activations
 from sparseinf.io.safetensors_file import open_safetensors, write_safetensors
 from sparseinf.io.saved_tensors import SavedTensors
-from sparseinf.io.saved_weight import SAVED_FORMATS, describe_weight, read_weight
+from sparseinf.io.saved_weight import describe_weight, fields_of_weight, first_version_of, read_weight
 from sparseinf.io.tensor_types import is_possible_shape
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["LinearRecord", "Record", "WeightsRecord", "is_artifact", "read", "write"]
 
 _KEY = "sparseinf"
-_VERSION = 2
+_VERSION = 3
 _START = b'{"__metadata__":{"sparseinf":'
 _LAYER_FIELDS = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"}
 
@@ -47,6 +48,8 @@ def write(path: str | os.PathLike[str], record: Record) -> None:
     ------
     TypeError
         If a tensor of `other` has a dtype that the file cannot hold, or an option is no plain JSON value.
+    ValueError
+        If a layer's activations cannot be.
     FileNotFoundError
         If the folder does not exist.
     """
@@ -56,7 +59,7 @@ def write(path: str | os.PathLike[str], record: Record) -> None:
     tensors: dict[str, npt.NDArray[Any]] = {}
     description = {
         "kind": "linear" if is_linear else "weights",
-        "version": max([1, *(SAVED_FORMATS[layer.weight.name].first_version for layer in layers.values())]),
+        "version": max([1, *(first_version_of(layer.weight) for layer in layers.values())]),
         "layers": [_describe_layer(name, layer, tensors) for name, layer in layers.items()],
         "other": list(other),
     }
@@ -76,6 +79,7 @@ def _plain(value: Any) -> Any:
 def _describe_layer(name: str, layer: LinearRecord, tensors: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Return what the metadata says of a layer, and add its tensors."""
     weight, prefix = layer.weight, f"layer/{name}/"
+    check_activations(layer.activations, weight)
     description: dict[str, Any] = {
         "name": name,
         "format": weight.name,
@@ -86,6 +90,8 @@ def _describe_layer(name: str, layer: LinearRecord, tensors: dict[str, npt.NDArr
         "options": dict(layer.options),
         **describe_weight(weight, prefix, tensors),
     }
+    if isinstance(weight, Quantized):
+        description["activations"] = None if layer.activations is None else dict(layer.activations)
     if layer.bias is not None:
         tensors[prefix + "bias"] = layer.bias
     return description
@@ -176,16 +182,12 @@ def _parse_description(tensors: SavedTensors) -> dict[str, Any]:
 def _read_layer(tensors: SavedTensors, entry: Any, version: int) -> tuple[str, LinearRecord]:
     if not isinstance(entry, dict) or not entry.keys() >= _LAYER_FIELDS:
         raise tensors.error(f"a layer must be described by {sorted(_LAYER_FIELDS)}, but got {entry!r:.80}")
-    saved_format = SAVED_FORMATS.get(entry["format"]) if isinstance(entry["format"], str) else None
-    if saved_format is None or saved_format.first_version > version:
-        raise tensors.error(
-            f"layer {entry['name']!r:.80} has the format {entry['format']!r:.40}, which version {version} does not know"
-        )
-    if entry.keys() != _LAYER_FIELDS | saved_format.fields:
-        raise tensors.error(
-            f"layer {entry['name']!r:.80} must be described by {sorted(_LAYER_FIELDS | saved_format.fields)}, "
-            f"but got {entry!r:.80}"
-        )
+    try:
+        fields = _LAYER_FIELDS | fields_of_weight(entry, version)
+    except ValueError as error:
+        raise tensors.error(f"layer {entry['name']!r:.80}: {error}") from None
+    if entry.keys() != fields:
+        raise tensors.error(f"layer {entry['name']!r:.80} must be described by {sorted(fields)}, but got {entry!r:.80}")
     name, shape, options = entry["name"], entry["shape"], entry["options"]
     if not isinstance(name, str) or not is_possible_shape(shape) or len(shape) != 2:
         raise tensors.error(f"a layer needs a name and a shape of two extents, but has {name!r:.80}, {shape!r:.40}")
@@ -193,17 +195,24 @@ def _read_layer(tensors: SavedTensors, entry: Any, version: int) -> tuple[str, L
         check_extents(*shape)
     except ValueError as error:
         raise tensors.error(f"layer {name!r}: {error}") from None
-    if entry["source_dtype"] not in SOURCE_DTYPES or type(entry["has_bias"]) is not bool:
-        raise tensors.error(f"layer {name!r} has an unknown source_dtype, or does not say whether it has a bias")
+    if type(entry["has_bias"]) is not bool:
+        raise tensors.error(f"layer {name!r} does not say whether it has a bias")
     if not isinstance(options, dict):
         raise tensors.error(f"layer {name!r} has options that are no JSON object")
     bias = tensors.take_exactly(f"layer/{name}/bias", np.float32, (shape[0],)) if entry["has_bias"] else None
+    weight = read_weight(tensors, entry, (shape[0], shape[1]))
+    activations = entry.get("activations")
+    try:
+        check_activations(activations, weight)
+    except ValueError as error:
+        raise tensors.error(f"layer {name!r}: {error}") from None
     return name, LinearRecord(
-        weight=read_weight(tensors, entry, (shape[0], shape[1])),
+        weight=weight,
         bias=None if bias is None else bias.copy(),
         activation=_read_activation(tensors, entry),
         # JSON knows only lists, options only tuples.
         options={key: tuple(value) if isinstance(value, list) else value for key, value in options.items()},
+        activations=activations,
     )
 
 
