@@ -69,8 +69,9 @@ class SparseWeights(Mapping[str, SparseLinear]):
         tensors : mapping of str to array or tensor
             As in a torch state dict; `sparseinf.io.open_tensors` reads one from a file. 2-D float tensors
             named `*.weight` with at least 64 elements are layers, together with the `*.bias` beside them;
-            `weight_orig` and `weight_mask`, as torch's pruning leaves them, are multiplied. Embeddings, known
-            by their names, are kept in `other`.
+            `weight_orig` and `weight_mask`, as torch's pruning leaves them, are multiplied. Weights of int8 with
+            `*.weight_scale` or `*.scale` beside them, and of torch's quantized layers, are layers, too. Embeddings,
+            known by their names, are kept in `other`.
         tune_seconds : float
             For all layers together.
         **options
@@ -79,9 +80,9 @@ class SparseWeights(Mapping[str, SparseLinear]):
         Raises
         ------
         TypeError
-            If a value is no array and no tensor on the CPU, or a bias or mask is of a wrong dtype.
+            If a value is no array and no tensor on the CPU, or a bias, mask or scale is of a wrong dtype.
         ValueError
-            If a weight holds NaN or infinity, or a bias or mask does not fit its weight.
+            If a weight holds NaN or infinity, or a bias, mask or scale does not fit its weight.
         """
         layers: dict[str, SparseLinear] = {}
         other: dict[str, npt.NDArray[Any]] = {}
@@ -177,7 +178,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
 
 
 def _may_be_layer(name: object) -> bool:
-    return str(name).endswith((".weight", ".weight_orig"))
+    return str(name).endswith((".weight", ".weight_orig", "._packed_params._packed_params"))
 
 
 def _restore(

@@ -19,6 +19,8 @@ _ADVICE = "save module.state_dict() alone, or open the file with torch and pass 
 def open_torch(path: str) -> Mapping[str, Any]:
     """Return the tensors that `torch.save(module.state_dict(), path)` wrote, on the CPU.
 
+    Of torch's own quantized layers come pairs of weight and bias, and a dtype: `quantized_tensors.py` knows them.
+
     Raises
     ------
     FileNotFoundError
@@ -42,13 +44,19 @@ def open_torch(path: str) -> Mapping[str, Any]:
     if not isinstance(loaded, Mapping):
         raise ValueError(f"{path} holds a {type(loaded).__name__}, not tensors by name; {_ADVICE}")
     for name, value in loaded.items():
-        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            raise ValueError(f"{path}: {name!r} is a {type(value).__name__}, not a tensor; {_ADVICE}")
-        # Strides of zero let a tensor of any size live in a few bytes.
-        if value.layout == torch.strided and value.numel() * value.element_size() > size:
-            raise CorruptFileError(
-                f"{path}: tensor {name!r} claims shape {tuple(value.shape)}, which {size} bytes cannot hold"
-            )
+        is_named = isinstance(name, str)
+        if is_named and name.endswith("._packed_params.dtype") and isinstance(value, torch.dtype):
+            continue
+        # torch's own quantized layers have weight and bias, or None, in one.
+        is_pair = is_named and name.endswith("._packed_params") and isinstance(value, tuple)
+        for tensor in [part for part in value if part is not None] if is_pair else [value]:
+            if not is_named or not isinstance(tensor, torch.Tensor):
+                raise ValueError(f"{path}: {name!r} is a {type(tensor).__name__}, not a tensor; {_ADVICE}")
+            # Strides of zero let a tensor of any size live in a few bytes.
+            if tensor.layout == torch.strided and tensor.numel() * tensor.element_size() > size:
+                raise CorruptFileError(
+                    f"{path}: tensor {name!r} claims shape {tuple(tensor.shape)}, which {size} bytes cannot hold"
+                )
     return loaded
 
 
