@@ -1,6 +1,7 @@
-"""Measures the constants of sparseinf/compile/cost_model.py on this machine and prints them.
+"""Measures the constants of sparseinf/compile's cost model on this machine and prints them.
 
-    python bench/fit_cost_model.py        # about a minute
+    python bench/fit_cost_model.py            # about five minutes
+    python bench/fit_cost_model.py int8       # those of one precision
 
 For each level and pack, layers of several shapes, sparsities and numbers of columns are timed with one thread; the
 constants minimise the relative error of the predictions (least squares, no constant below zero). What is printed above
@@ -10,21 +11,27 @@ them is how far predictions are off.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import nnls
 
 from sparseinf import runtime
-from sparseinf.compile.cost_model import CONSTANTS, LayerShape, LevelConstants, predict_ns, terms
-from sparseinf.formats import Csr
+from sparseinf.compile import float32_costs, int8_costs
+from sparseinf.compile.candidates import LayerPacks
+from sparseinf.compile.cost_model import predict_ns
+from sparseinf.compile.layer_shape import LayerShape
+from sparseinf.compile.options import Int8Options
+from sparseinf.compile.precision import prepare_weight
+from sparseinf.formats import Csr, Dense
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKS = ("dense", "csr", "bitmap", "sell", "block4x1")
+COSTS = {"float32": float32_costs, "int8": int8_costs}
 SHAPES = ((256, 256), (768, 768), (1024, 2048), (3072, 768))
 SPARSITIES = (0.3, 0.5, 0.7, 0.9, 0.97)
 COLUMNS = (1, 2, 8, 16, 24, 64, 130)
@@ -41,57 +48,58 @@ def median_ns(layer: runtime.Linear, x: np.ndarray) -> float:
     return statistics.median(times)
 
 
-def measurements(pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, float]]:
+def measurements(precision: str, pack_name: str, isa: str) -> Iterator[tuple[LayerShape, int, float]]:
     """Yield shape, number of columns and nanoseconds."""
     generator = np.random.default_rng(0)
+    is_dense = pack_name.startswith("dense")
     for rows, columns in SHAPES:
-        for sparsity in SPARSITIES if pack_name != "dense" else (0.0,):
+        for sparsity in (0.0,) if is_dense else SPARSITIES:
             weight = generator.standard_normal((rows, columns)).astype(np.float32)
-            block_rows = 4 if pack_name == "block4x1" else 1
+            block_rows = 4 if pack_name.startswith("block4x1") else 1
             is_zero = generator.random((rows // block_rows, columns)) < sparsity
             weight[np.repeat(is_zero, block_rows, axis=0)] = 0
-            csr = Csr.from_dense(weight)
-            arrays = (csr.row_offsets, csr.columns, csr.values, columns)
-            if pack_name == "dense":
-                pack = runtime.pack_dense(weight, 1)
-            elif pack_name == "bitmap":
-                pack = runtime.pack_bitmap(*arrays, 1)
-            elif pack_name == "csr":
-                pack = runtime.pack_csr(*arrays, isa, runtime.csr_panel_columns(isa), 1)
-            else:
-                make = {"sell": runtime.pack_sell, "block4x1": runtime.pack_block}
-                pack = make[pack_name](*arrays, isa, 1)
+            prepared = prepare_weight(
+                Dense(weight) if is_dense else Csr.from_dense(weight),
+                format="dense" if is_dense else "csr",
+                patterns={},
+                precision=precision,
+                int8=Int8Options(),
+            )
+            shape = LayerShape(rows, columns, prepared.plain.num_nonzeros, 1.0)
+            packs = LayerPacks(prepared, shape, isa, 1)
             layer = runtime.Linear(
                 rows,
                 columns,
                 isa=isa,
-                plans=[(1, pack)],
+                plans=[(1, packs[pack_name])],
                 bias=None,
                 epilogue=runtime.Epilogue(),
                 num_threads=1,
+                **packs.scale_arguments(pack_name),
             )
             for number in COLUMNS if pack_name != "bitmap" else (1,):
                 x = generator.standard_normal((number, columns)).astype(np.float32)
-                yield LayerShape(rows, columns, csr.num_nonzeros, 1.0), number, median_ns(layer, x)
+                yield shape, number, median_ns(layer, x)
 
 
-def fit(isa: str) -> LevelConstants:
-    """Return the constants of one level."""
-    measured = [(pack, shape, columns, ns) for pack in PACKS for shape, columns, ns in measurements(pack, isa)]
-    start = CONSTANTS[isa]
-    names = list(start.rates())
+def fit(precision: str, isa: str) -> Any:
+    """Return the constants of one precision and level."""
+    costs = COSTS[precision]
+    measured = [(p, shape, columns, ns) for p in costs.PACKS for shape, columns, ns in measurements(precision, p, isa)]
+    start = costs.CONSTANTS[isa]
+    names = [field.name for field in fields(start) if field.type == "float"]
     matrix = np.zeros((len(measured), len(names)))
     for i, (pack, shape, columns, ns) in enumerate(measured):
-        for name, amount in terms(pack, shape, columns, start.half_vector).items():
+        for name, amount in costs.terms(pack, shape, columns, start).items():
             matrix[i, names.index(name)] = amount / ns
     rates, _ = nnls(matrix, np.ones(len(measured)))
     fitted = replace(start, **dict(zip(names, (float(f"{rate:.3g}") for rate in rates), strict=True)))
 
-    CONSTANTS[isa] = fitted
-    for pack in PACKS:
+    costs.CONSTANTS[isa] = fitted
+    for pack in costs.PACKS:
         ratios = [predict_ns(pack, s, n, isa) / ns for p, s, n, ns in measured if p == pack]
         print(
-            f"{isa:8} {pack:8} predicted / measured: median {statistics.median(ratios):.2f}, "
+            f"{isa:10} {pack:14} predicted / measured: median {statistics.median(ratios):.2f}, "
             f"from {min(ratios):.2f} to {max(ratios):.2f} over {len(ratios)} layers"
         )
     return fitted
@@ -99,5 +107,7 @@ def fit(isa: str) -> LevelConstants:
 
 if __name__ == "__main__":
     print(runtime.cpu_info()["model"], time.strftime("%Y-%m-%d"))
-    for level in runtime.available_isas():
-        print(f'    "{level}": {fit(level)},')
+    for chosen in sys.argv[1:] or COSTS:
+        for level in COSTS[chosen].CONSTANTS:
+            if level in runtime.available_isas():
+                print(f'    "{level}": {fit(chosen, level)},')

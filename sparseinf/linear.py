@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
-from sparseinf.compile.candidates import plain_weight_of_pack
+from sparseinf.compile.candidates import CANDIDATES, plain_weight_of_pack
 from sparseinf.compile.explanation import explain_columns, explain_plan
 from sparseinf.compile.layer_shape import LayerShape
-from sparseinf.compile.options import check_options, checked_batch, checked_patterns, checked_seconds
-from sparseinf.compile.pattern import plain_weight
+from sparseinf.compile.options import (
+    check_options,
+    checked_batch,
+    checked_patterns,
+    checked_seconds,
+    split_int8_options,
+)
 from sparseinf.compile.plans import choose_plans, range_of
+from sparseinf.compile.precision import prepare_weight
 from sparseinf.compile.tune import TUNE_SECONDS, tuner_of_load
 from sparseinf.errors import CorruptFileError
 from sparseinf.formats import Dense, Quantized
@@ -30,10 +36,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sparseinf.compile.activation import Activation
-    from sparseinf.compile.pattern import Pattern
     from sparseinf.compile.plans import Plan
+    from sparseinf.compile.precision import PreparedWeight
     from sparseinf.compile.tune import Tuner
-    from sparseinf.formats import Format, Weight
+    from sparseinf.formats import Weight
 
 __all__ = ["SparseLinear"]
 
@@ -93,30 +99,32 @@ class SparseLinear:
         threads: int | None = None,
         tune: str = "measure",
         tune_seconds: float = TUNE_SECONDS,
-        calibration: Any = None,
+        activations: Mapping[str, Any] | None = None,
         name: str = "",
         tuner: Tuner | None = None,
-        **format_options: Any,
+        **options: Any,
     ) -> SparseLinear:
         """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters.
 
-        Layers of one load have its `tuner` in common, which goes before `tune_seconds`.
+        Layers of one load have its `tuner` in common, which goes before `tune_seconds`. `activations` is how x is
+        quantized where that is known, as in a `LinearRecord`; a calibration goes before it.
         """
-        check_options(precision=precision, format=format, tune=tune, calibration=calibration, **format_options)
-        patterns = checked_patterns(**format_options)
+        precision = "int8" if isinstance(weight, Quantized) else precision
+        int8, options = split_int8_options(options)
+        check_options(precision=precision, format=format, tune=tune, int8=int8, **options)
+        patterns = checked_patterns(**options)
         seconds = checked_seconds(tune_seconds)
         batch_sizes = checked_batch(batch)
         epilogue = make_epilogue(activation)
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
-        if isinstance(weight, Quantized):
-            weight = weight.dequantize()
-        plain, pattern = plain_weight(weight, format, **patterns)
+        prepared = prepare_weight(
+            weight, format=format, patterns=patterns, precision=precision, int8=int8, activations=activations
+        )
         with tuner_of_load(seconds) if tuner is None else nullcontext(tuner) as layer_tuner:
             plans = choose_plans(
-                plain,
-                pattern,
+                prepared,
                 format=format,
                 batch=batch_sizes,
                 isa=isa,
@@ -130,14 +138,22 @@ class SparseLinear:
             bias=bias,
             epilogue=epilogue,
             num_threads=num_threads,
+            **(scales.arguments() if (scales := prepared.int8_scales) and plans[0][0].precision == "int8" else {}),
         )
         return cls(
             native=native,
             plans=plans,
-            facts=_Facts(weight, pattern.if_used_by(plans[0][0].packs), num_threads, batch_sizes, layer_tuner.notes),
+            facts=_Facts(weight, prepared, plans[0][0].packs, num_threads, batch_sizes, layer_tuner.notes),
             bias=bias,
             activation=activation,
-            options={"format": format, "batch": batch_sizes, "precision": precision, "tune": tune, **patterns},
+            options={
+                "format": format,
+                "batch": batch_sizes,
+                "precision": precision,
+                "tune": tune,
+                **patterns,
+                **({"min_snr_db": int8.min_snr_db} if precision == "auto" else {}),
+            },
             name=name,
         )
 
@@ -161,6 +177,7 @@ class SparseLinear:
             record.weight,
             bias=record.bias,
             activation=record.activation,
+            activations=record.activations,
             name=name,
             **{**saved, **options},
         )
@@ -213,11 +230,6 @@ class SparseLinear:
         return self._facts.sparsity
 
     @property
-    def precision(self) -> str:
-        """What the layer computes in."""
-        return str(self._options["precision"])
-
-    @property
     def threads(self) -> int:
         """How many threads a call may use."""
         return self._facts.threads
@@ -238,10 +250,16 @@ class SparseLinear:
         return self._bias
 
     @property
-    def weight(self) -> Format:
+    def weight(self) -> Weight:
         """The weight, made again from what the layer runs on: every call makes a new one."""
         facts = self._facts
-        return facts.pattern.restored(plain_weight_of_pack(self._packs[0], facts.shape, facts.source_dtype))
+        weight = facts.pattern.restored(plain_weight_of_pack(self._packs[0], facts.shape, facts.source_dtype))
+        return weight if facts.int8 is None else Quantized.from_integers(weight, facts.int8.rows)
+
+    @property
+    def precision(self) -> str:
+        """What the layer computes in: "float32" or "int8"."""
+        return self._main_plan.precision
 
     @property
     def format(self) -> str:
@@ -302,10 +320,14 @@ class SparseLinear:
     def record(self) -> LinearRecord:
         """Return all of the layer that a file keeps: the weight in its smaller form, never a pack."""
         weight = self.weight
-        # A bit a position and the nonzeros, or every value.
-        if isinstance(weight, Dense) and weight.num_nonzeros + weight.values.size / 32 < weight.values.size:
-            weight = weight.to_csr()
-        return LinearRecord(weight=weight, bias=self._bias, activation=self._activation, options=self._options)
+        int8 = self._facts.int8
+        return LinearRecord(
+            weight=_smaller(weight),
+            bias=self._bias,
+            activation=self._activation,
+            options=self._options,
+            activations=None if int8 is None else int8.activations.to_dict(),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a file would: what is unpickled is compiled for the machine that it arrives on."""
@@ -367,9 +389,32 @@ class SparseLinear:
             )
         if self._facts.batch is not None:
             notes.append(f"{name} packs were chosen for batch {', '.join(map(str, self._facts.batch))}.")
-        if self._facts.source_dtype != "float32":
+        notes += self._int8_notes(name)
+        if self._facts.source_dtype not in ("float32", "int8"):
             notes.append(f"{name} weight was {self._facts.source_dtype} and was converted to float32 at load.")
         return notes
+
+    def _int8_notes(self, name: str) -> list[str]:
+        facts = self._facts
+        notes = []
+        if facts.snr_db is not None:
+            floor = self._options.get("min_snr_db")
+            against = "" if floor is None else f"; precision='auto' takes it from {floor:g} dB on"
+            notes.append(f"{name} signal-to-noise ratio in int8 is about {facts.snr_db:.1f} dB{against}.")
+        if facts.int8 is not None:
+            notes.append(f"{name} x is quantized: {facts.int8.activations}.")
+        return notes
+
+
+def _smaller(weight: Weight) -> Weight:
+    """Return a dense weight without its zeros, where that takes fewer bytes: those of the nonzeros and a bit each."""
+    if isinstance(weight, Quantized):
+        if not isinstance(weight.integers, Dense) or 8 * weight.num_nonzeros >= 7 * weight.integers.values.size:
+            return weight
+        return Quantized.from_integers(weight.float32_integers().to_csr(), weight.scales)
+    if isinstance(weight, Dense) and weight.num_nonzeros + weight.values.size / 32 < weight.values.size:
+        return weight.to_csr()
+    return weight
 
 
 class _Facts:
@@ -377,15 +422,19 @@ class _Facts:
 
     def __init__(
         self,
-        weight: Format,
-        pattern: Pattern,
+        weight: Weight,
+        prepared: PreparedWeight,
+        packs: Sequence[str],
         threads: int,
         batch: tuple[int, ...] | None,
         tuner_notes: Sequence[str],
     ) -> None:
         self.shape = weight.shape
-        self.pattern = pattern
-        self.layer_shape = LayerShape.of(weight, pattern.strip_fill)
+        self.pattern = prepared.pattern.if_used_by(packs)
+        self.layer_shape = LayerShape.of(prepared.plain, self.pattern.strip_fill)
+        self.int8 = prepared.int8_scales if CANDIDATES[packs[0]].precision == "int8" else None
+        self.precisions = prepared.precisions
+        self.snr_db = prepared.snr_db
         self.sparsity = weight.sparsity
         self.source_dtype = weight.source_dtype
         self.threads = threads
@@ -407,9 +456,9 @@ def _compile_again(record: LinearRecord, threads: int, name: str) -> SparseLinea
 
 
 def _check_record(record: LinearRecord) -> None:
-    options = dict(record.options)
+    int8, options = split_int8_options(record.options)
     checked_batch(options.pop("batch", None))
-    check_options(**options)
+    check_options(int8=int8, **options)
     make_epilogue(record.activation)
     if record.bias is not None:
         as_bias(record.bias, "bias", record.weight.shape[0])

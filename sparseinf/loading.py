@@ -62,7 +62,10 @@ def load(
     activation : None, str or tuple, optional
         For a single weight: "relu", "relu6", ("clip", low, high), "gelu", "gelu_tanh", "silu", "hardswish",
         "hardsigmoid", "sigmoid", "tanh" or ("leaky_relu", slope).
-    precision : {"float32"}
+    precision : {"float32", "int8", "auto"}
+        What the layers compute in. "int8": weights with a scale a row, activations quantized as they come, sums exact
+        in 32 bits. "auto": the faster of the two for each layer, as long as its signal-to-noise ratio in int8 is at
+        least `min_snr_db`. Weights that come in int8 stay in int8.
     format : {"auto", "dense", "csr", "block", "nm"}
         "auto" takes for each range of columns what is fastest; dense is always among the candidates. Blocks and n:m
         patterns that the weight was pruned in are found. "block" needs `block=(rows, cols)`, "nm" needs `nm=(n, m)`:
@@ -77,7 +80,13 @@ def load(
         "model": by the cost model alone, the same on every load. "off": as "model", and for ever without the cache.
     tune_seconds : float
         How long a load measures at most, all layers together; beyond it the cost model decides. Calls never measure.
-    calibration : None
+    calibration : float32 array of shape (..., in_features), or iterable of such arrays, optional
+        Samples of x for int8: a static scale and zero point are found with them, instead of those of each row. For a
+        file or mapping a mapping of names to samples; layers without samples stay dynamic.
+    **format_options
+        `block` and `nm` as above. For int8 also `calibration_method` ("minmax", "percentile" or "mse"),
+        `activation_dtype` ("uint8", asymmetric, or "int8", symmetric), `activation_scales` ("column": one for each row
+        of x; "tensor": one a call) and `min_snr_db` (30).
 
     Returns
     -------

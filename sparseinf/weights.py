@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,12 @@ class SparseWeights(Mapping[str, SparseLinear]):
 
     @classmethod
     def from_tensors(
-        cls, tensors: Mapping[str, Any], *, tune_seconds: float = TUNE_SECONDS, **options: Any
+        cls,
+        tensors: Mapping[str, Any],
+        *,
+        tune_seconds: float = TUNE_SECONDS,
+        calibration: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> SparseWeights:
         """Make layers of the tensors that are linear layers, and keep the others.
 
@@ -74,16 +79,21 @@ class SparseWeights(Mapping[str, SparseLinear]):
             known by their names, are kept in `other`.
         tune_seconds : float
             For all layers together.
+        calibration : mapping of str to samples, optional
+            By the names of layers; those without samples quantize x as it comes.
         **options
             Options of `sparseinf.load`, the same for all layers.
 
         Raises
         ------
         TypeError
-            If a value is no array and no tensor on the CPU, or a bias, mask or scale is of a wrong dtype.
+            If a value is no array and no tensor on the CPU, a bias or mask is of a wrong dtype, or the calibration is
+            no mapping.
         ValueError
-            If a weight holds NaN or infinity, or a bias, mask or scale does not fit its weight.
+            If a weight holds NaN or infinity, a bias or mask does not fit its weight, or there are samples for what is
+            no layer.
         """
+        samples = _samples_by_layer(calibration)
         layers: dict[str, SparseLinear] = {}
         other: dict[str, npt.NDArray[Any]] = {}
         notes = []
@@ -92,7 +102,13 @@ class SparseWeights(Mapping[str, SparseLinear]):
             for item in layers_and_others(tensors):
                 if isinstance(item, LayerTensors):
                     layers[item.name] = SparseLinear.from_format(
-                        item.weight, bias=item.bias, name=item.name, tuner=tuner, **options
+                        item.weight,
+                        bias=item.bias,
+                        name=item.name,
+                        activations=item.activations,
+                        calibration=samples.pop(item.name, None),
+                        tuner=tuner,
+                        **options,
                     )
                     continue
                 other[item.name] = item.array
@@ -100,14 +116,30 @@ class SparseWeights(Mapping[str, SparseLinear]):
                     tuner.skip_layer()
                 if item.was_sparse:
                     notes.append(f"{item.name} was sparse, but is no layer: it is kept dense.")
+        _check_all_used(samples, layers)
         return cls(layers, other, notes=notes)
 
     @classmethod
-    def from_record(cls, record: WeightsRecord, *, tune_seconds: float = TUNE_SECONDS, **options: Any) -> SparseWeights:
+    def from_record(
+        cls,
+        record: WeightsRecord,
+        *,
+        tune_seconds: float = TUNE_SECONDS,
+        calibration: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> SparseWeights:
         """Make the layers of a saved file; `options` go before those that were saved."""
+        samples = _samples_by_layer(calibration)
+        _check_all_used(samples.keys() - record.layers.keys(), record.layers)
         with tuner_of_load(checked_seconds(tune_seconds), num_layers=len(record.layers)) as tuner:
             layers = {
-                name: SparseLinear.from_record(layer, name=name, tuner=tuner, **options)
+                name: SparseLinear.from_record(
+                    layer,
+                    name=name,
+                    tuner=tuner,
+                    **({"calibration": samples[name]} if name in samples else {}),
+                    **options,
+                )
                 for name, layer in record.layers.items()
             }
         return cls(layers, record.other)
@@ -175,6 +207,23 @@ class SparseWeights(Mapping[str, SparseLinear]):
     def __repr__(self) -> str:
         """Return what there is, in one line."""
         return f"SparseWeights({len(self)} layers, {len(self.other)} other tensors, {self.nbytes:,} bytes)"
+
+
+def _samples_by_layer(calibration: Mapping[str, Any] | None) -> dict[str, Any]:
+    if calibration is None:
+        return {}
+    if not isinstance(calibration, Mapping):
+        raise TypeError(
+            "calibration of several layers must be a mapping of their names to samples of their x, but is a "
+            f"{type(calibration).__name__}"
+        )
+    return dict(calibration)
+
+
+def _check_all_used(names: Iterable[str], layers: Mapping[str, object]) -> None:
+    strange = sorted(names)
+    if strange:
+        raise ValueError(f"calibration has samples for {strange}, but the layers are {[*layers]}")
 
 
 def _may_be_layer(name: object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from sparseinf.bench.reference import evaluate, max_relative_error
 from sparseinf.bench.rivals import onnx_runtime, open_vino, pytorch_int8
 from sparseinf.bench.rivals.int8_weights import StaticRange, integers_and_scales, largest_products, static_ranges
 from sparseinf.bench.rivals.onnx_int8 import blockwise_model, dynamic_model, static_model
-from sparseinf.formats import Csr, Dense
+from sparseinf.formats import Csr, Dense, Quantized
 from sparseinf.io import LinearRecord
 
 if TYPE_CHECKING:
@@ -204,8 +203,7 @@ def test_a_quantized_weight_keeps_its_very_integers() -> None:
     integers = rng.integers(-128, 128, (200, 256)).astype(np.int8)
     integers[0] //= 2  # a row without an extreme keeps its scale, too
     scales = rng.uniform(1e-6, 10, 200).astype(np.float32)
-    weight = SimpleNamespace(to_dense=lambda: integers * scales[:, np.newaxis], scales=scales)
-    found, found_scales = integers_and_scales(weight)  # type: ignore[arg-type]
+    found, found_scales = integers_and_scales(Quantized.from_dense(integers, scales=scales))
     np.testing.assert_array_equal(found, integers)
     np.testing.assert_array_equal(found_scales, scales)
 
@@ -214,7 +212,7 @@ def test_a_quantized_weight_keeps_its_very_integers() -> None:
 def test_rivals_run_a_quantized_weight_as_it_is(name: str) -> None:
     integers = np.array([[3, -128, 7], [100, 1, 0]], np.int8)
     values = integers * np.float32(0.5)
-    weight: Any = SimpleNamespace(to_dense=lambda: values, scales=np.full(2, 0.5, np.float32), shape=(2, 3))
+    weight = Quantized.from_dense(integers, scales=0.5)
     x = exact_x(name)
     y = build_exact(name, [LinearRecord(weight, None, None)], x)(x)
     np.testing.assert_allclose(y, x @ values.T, rtol=1e-6, atol=1e-4)

@@ -15,7 +15,7 @@ from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
 from sparseinf.formats import Csr
 
-ISAS = runtime.available_isas()
+ISAS = tuple(dict.fromkeys(map(runtime.float32_isa, runtime.available_isas())))
 KINDS = ("dense", "csr", "bitmap", "sell", "block4x1")
 KERNELS = {
     "dense": ("gemv_dense_f32", "spmm_dense_f32"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import re
@@ -20,6 +21,8 @@ LEVELS = {
     "avx2": {"avx2", "fma", "f16c", "bmi2"},
     "avx512": {"avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
 }
+LEVELS["avx512vnni"] = LEVELS["avx512"] | {"avx512vnni"}
+LEVELS["avx512vbmi"] = LEVELS["avx512vnni"] | {"avx512vbmi", "avx512vbmi2", "avx512bitalg"}
 # What a compiler calls on its own for plain loops and bit counts.
 COMPILERS_OWN = {"memcpy", "memmove", "memset", "__popcountdi2", "_GLOBAL_OFFSET_TABLE_"}
 # Code of several instruction sets in one unit, or sums in another order than written.
@@ -29,7 +32,7 @@ FORBIDDEN = re.compile(
 
 
 def level_of(source: Path) -> str:
-    return source.stem.removeprefix("kernels_") if source.parent.name == "kernels" else "scalar"
+    return source.stem.rpartition("kernels_")[2] if source.parent.name == "kernels" else "scalar"
 
 
 @pytest.fixture(scope="module", name="commands")
@@ -41,14 +44,14 @@ def _commands(native_build: Path) -> dict[Path, list[str]]:
 
 @pytest.fixture(scope="module", name="kernel_objects")
 def _kernel_objects(native_build: Path, commands: dict[Path, list[str]]) -> dict[str, list[tuple[str, str]]]:
-    """The (kind, name) of every external symbol of each level's object."""
+    """The (kind, name) of every external symbol of each kernel object, by the name of its file."""
     symbols = {}
     for source, arguments in commands.items():
         if source.parent.name == "kernels":
             made = native_build / arguments[arguments.index("-o") + 1]
             listing = subprocess.run(["nm", "-C", "-g", "-P", made], capture_output=True, text=True, check=True)
             found = re.findall(r"^(.*?) ([A-Za-z])(?: |$)", listing.stdout, flags=re.MULTILINE)
-            symbols[level_of(source)] = [(kind, name) for name, kind in found]
+            symbols[source.stem] = [(kind, name) for name, kind in found]
     return symbols
 
 
@@ -70,10 +73,10 @@ def test_levels_are_detected_by_exactly_their_features() -> None:
     source = (ROOT / "csrc/dispatch/isa.cpp").read_text()
     # detect() asks for a level's features, on top of those of the level before, and then adds the level.
     _, _, body = source.partition("detect() {")
-    for_avx2, _, rest = body.partition("push_back(Isa::kAvx2)")
-    for_avx512, _, _ = rest.partition("push_back(Isa::kAvx512)")
-    asked = [set(re.findall(r'(?:__builtin_cpu_supports\("|\bhas_)(\w+)', text)) for text in (for_avx2, for_avx512)]
-    assert asked == [LEVELS["avx2"], LEVELS["avx512"] - LEVELS["avx2"]]
+    *steps, _ = re.split(r"push_back\(Isa::\w+\)", body)
+    asked = [set(re.findall(r'(?:__builtin_cpu_supports\("|\bhas_)(\w+)', text)) for text in steps]
+    features = list(LEVELS.values())
+    assert asked == [level - before for before, level in itertools.pairwise(features)]
 
 
 def test_no_file_may_fuse_or_reorder_sums_or_be_optimised_across_files(
@@ -86,8 +89,10 @@ def test_no_file_may_fuse_or_reorder_sums_or_be_optimised_across_files(
 
 def test_a_kernel_object_exports_its_table_alone(kernel_objects: dict[str, list[tuple[str, str]]]) -> None:
     assert kernel_objects
-    for level, symbols in kernel_objects.items():
-        assert [name for kind, name in symbols if kind != "U"] == [f"sparseinf::kKernels{level.capitalize()}"]
+    for file, symbols in kernel_objects.items():
+        table = "k" + "".join(map(str.capitalize, file.split("_")))
+        exported = [name for kind, name in symbols if kind != "U"]
+        assert [name.lower() for name in exported] == [f"sparseinf::{table}".lower()]
 
 
 def test_a_kernel_object_has_no_weak_symbols(kernel_objects: dict[str, list[tuple[str, str]]]) -> None:

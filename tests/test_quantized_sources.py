@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from int8_reference import int8_linear
 from weights_of_int8 import random_integers, random_scales, sparse_matrix
 
 import sparseinf
@@ -226,8 +227,8 @@ def test_integers_with_scales_come_out_of_every_kind_of_file(tmp_path, suffix):
 def test_layers_compute_with_the_values(tmp_path):
     write_safetensors(tmp_path / "weights.safetensors", {"fc.weight": INTEGERS, "fc.weight_scale": SCALES}, {})
     layer, x = sparseinf.load(tmp_path / "weights.safetensors", tune="off")["fc"], sparse_matrix((3, 41), density=1.0)
-    np.testing.assert_allclose(layer(x), x @ (INTEGERS * SCALES[:, np.newaxis]).T, rtol=1e-5, atol=1e-3)
-    assert any("was int8" in note for note in layer.explain().notes)
+    np.testing.assert_array_equal(layer(x), int8_linear(x, INTEGERS, SCALES))
+    assert layer.precision == "int8"
 
 
 # Torch's quantized layers
@@ -305,8 +306,10 @@ def test_a_network_of_torch_computes_the_same(torch, network, tmp_path):
     quantized = per_channel(torch, network)
     torch.save(quantized.state_dict(), tmp_path / "weights.pt")
     layer, x = sparseinf.load(tmp_path / "weights.pt", tune="off")["0"], sparse_matrix((3, 41), density=1.0)
-    expected = x @ quantized[0].weight().dequantize().numpy().T + quantized[0].bias().detach().numpy()
-    np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
+    weight = quantized[0].weight()
+    scales = weight.q_per_channel_scales().numpy().astype(np.float32)
+    expected = int8_linear(x, weight.int_repr().numpy(), scales, quantized[0].bias().detach().numpy())
+    np.testing.assert_array_equal(layer(x), expected)
 
 
 def test_packed_layers_of_float16_are_float_layers(torch, network):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from int8_reference import int8_linear
 from saved_files import description_of, rewritten, with_tensor
 from weights_of_int8 import KINDS, SHAPES, checked, random_quantized, random_scales, sparse_matrix
 
@@ -14,6 +15,7 @@ from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import NM, Block, Csr, Dense, Quantized, quantize
 from sparseinf.io import LinearRecord, WeightsRecord, read, write
 from sparseinf.io.safetensors_file import open_safetensors, write_safetensors
+from sparseinf.quantize import ActivationQuantization
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 STATIC = {"scales": "static", "dtype": "uint8", "scale": 0.1, "zero_point": 7}
@@ -130,7 +132,10 @@ def test_scales_are_not_in_the_mapped_file(saved):
 def test_saved_file_loads_and_computes(saved):
     weight, x = read(saved).layers["a"].weight, sparse_matrix((3, 41), density=1.0, seed=1)
     layer = sparseinf.load(saved)["a"]
-    np.testing.assert_allclose(layer(x), x @ weight.to_dense().T, rtol=1e-5, atol=1e-3)
+    integers = weight.float32_integers().to_dense().astype(np.int8)
+    np.testing.assert_array_equal(
+        layer(x), int8_linear(x, integers, weight.scales, activations=ActivationQuantization(**STATIC))
+    )
 
 
 # Size

@@ -17,6 +17,8 @@ from sparseinf.compile import plans, tune
 from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
 from sparseinf.compile.cost_model import break_even, predict_ns
 from sparseinf.compile.layer_shape import LayerShape
+from sparseinf.compile.pattern import UNSTRUCTURED
+from sparseinf.compile.precision import PreparedWeight
 from sparseinf.compile.structure import structure_of
 from sparseinf.compile.tune import Tuner
 from sparseinf.compile.turn_about import CacheSweep, turn_about
@@ -57,7 +59,7 @@ class TestChoice:
     def test_a_second_pack_must_save_a_range_six_percent(self, slower_ns, chosen):
         # b is faster in one of three ranges; there a, the model's favourite, has its 5 %: 111 / 105 < 1.06 < 112 / 105.
         times = LayerTimes({n: {"a": 100, "b": 200} for n in (1, 2, 16)}, {1: {"a": slower_ns, "b": 100}})
-        assert choose_packs(times, ["a", "b"], [(1,), (2,), (16,)]) == chosen
+        assert choose_packs(times, [["a", "b"]], [(1,), (2,), (16,)]) == chosen
 
     def test_a_range_runs_the_faster_of_the_packs_that_are_there(self):
         times = LayerTimes({1: {"a": 1, "b": 5, "c": 4}})
@@ -74,7 +76,7 @@ class TestChoice:
     def test_never_slower_than_dense_by_more_than_the_model_is_trusted(self, predicted, measured):
         names = ["dense", "csr", "bitmap"]
         times = LayerTimes(*({8: dict(zip(names, ns, strict=True))} for ns in (predicted, measured)))
-        (pack,) = choose_packs(times, names, [(8,)])
+        (pack,) = choose_packs(times, [names], [(8,)])
         assert times.estimated(pack, 8) <= 1.05001 * times.estimated("dense", 8)
 
 
@@ -162,7 +164,8 @@ class TestMeasuring:
     def test_large_packs_are_freed_when_others_are_needed(self, monkeypatch):
         monkeypatch.setattr("sparseinf.compile.candidates._SPARE_BYTES", 0)
         shape = LayerShape.of(WEIGHT)
-        packs = sparseinf.compile.candidates.LayerPacks(WEIGHT, shape, sparseinf.runtime.current_isa(), 1)
+        weight = PreparedWeight(WEIGHT, UNSTRUCTURED, ("float32",))
+        packs = sparseinf.compile.candidates.LayerPacks(weight, shape, sparseinf.runtime.current_isa(), 1)
         for name in ("dense", "csr", "bitmap"):
             assert packs[name].kind == name
         packs.make_room(["csr"])

@@ -28,7 +28,7 @@ public:
     BoundLinear(int64_t out_features, int64_t in_features, const std::string& isa,
                 const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
                 const std::optional<FloatArray>& bias, const Epilogue& epilogue, int num_threads,
-                const std::optional<FloatArray>& row_scales, const ActivationQuantization& activations)
+                const std::optional<FloatArray>& row_scales, const std::optional<ActivationQuantization>& activations)
         : num_threads_(num_threads),
           linear_(out_features, in_features, isa_argument(isa),
                   checked_plans(plans, out_features, in_features, row_scales.has_value()),
@@ -119,9 +119,10 @@ private:
     }
 
     static std::optional<Int8Scales> int8_scales(const std::optional<FloatArray>& row_scales, int64_t out_features,
-                                                 const ActivationQuantization& activations) {
+                                                 const std::optional<ActivationQuantization>& activations) {
         if (!row_scales) return std::nullopt;
-        return Int8Scales{activations, copy_features(row_scales, out_features, "row_scales")};
+        return Int8Scales{activations.value_or(ActivationQuantization{}),
+                          copy_features(row_scales, out_features, "row_scales")};
     }
 
     int num_threads_;
@@ -198,12 +199,13 @@ void bind_linear(py::module_& m) {
              py::arg("scale") = 0.0f, py::arg("zero_point") = 0);
     m.def("kernel_family", &kernel_family, py::arg("pack"), py::arg("num_columns"));
     py::class_<BoundLinear> linear(m, "Linear", py::is_final());
-    linear.def(py::init<int64_t, int64_t, const std::string&,
-                        const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>&, const std::optional<FloatArray>&,
-                        const Epilogue&, int, const std::optional<FloatArray>&, const ActivationQuantization&>(),
-               py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
-               py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"), py::arg("row_scales") = py::none(),
-               py::arg("activations") = ActivationQuantization());
+    linear.def(
+        py::init<int64_t, int64_t, const std::string&, const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>&,
+                 const std::optional<FloatArray>&, const Epilogue&, int, const std::optional<FloatArray>&,
+                 const std::optional<ActivationQuantization>&>(),
+        py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
+        py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"), py::arg("row_scales") = py::none(),
+        py::arg("activations") = py::none());
     PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(linear.ptr()), &call_method);
     if (method == nullptr) throw py::error_already_set();
     linear.attr("__call__") = py::reinterpret_steal<py::object>(method);

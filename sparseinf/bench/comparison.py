@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sparseinf.bench.rivals import Contender
     from sparseinf.bench.timing import Timing
-    from sparseinf.formats import Format
+    from sparseinf.formats import Weight
     from sparseinf.report import Cell
 
 COLUMNS = [
@@ -97,7 +97,7 @@ def compare_stack(
     name: str = "",
     from_memory: bool = False,
     min_seconds: float = 0.2,
-    weights: Sequence[Format] | None = None,
+    weights: Sequence[Weight] | None = None,
 ) -> Report:
     """Time a stack of layers against rivals on several inputs, one thread setting for all.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sparseinf.bench import Case
-    from sparseinf.formats import Format
+    from sparseinf.formats import Weight
     from sparseinf.linear import SparseLinear
     from sparseinf.report import Report
 
@@ -110,7 +110,7 @@ def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
     )
 
 
-def _weights_before(arguments: argparse.Namespace, layers: Mapping[str, SparseLinear]) -> dict[str, Format]:
+def _weights_before(arguments: argparse.Namespace, layers: Mapping[str, SparseLinear]) -> dict[str, Weight]:
     """Return the weights as the file has them, which errors are measured against and rivals quantize themselves."""
     if (arguments.precision or "float32") != "float32":
         options = argparse.Namespace(**{**vars(arguments), "precision": "float32"})

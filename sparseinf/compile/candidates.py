@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sparseinf import runtime
 from sparseinf.formats import Csr, Dense
@@ -15,11 +17,11 @@ from sparseinf.formats import Csr, Dense
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from sparseinf.compile.layer_shape import LayerShape
     from sparseinf.compile.pattern import Pattern
+    from sparseinf.compile.precision import PreparedWeight
 
 __all__ = ["CANDIDATES", "Candidate", "LayerPacks", "candidates_of", "plain_weight_of_pack"]
 
@@ -32,7 +34,7 @@ class LayerPacks:
 
     Parameters
     ----------
-    weight : Dense or Csr
+    weight : PreparedWeight
     shape : LayerShape
     isa : str
         The level to compile for.
@@ -40,11 +42,13 @@ class LayerPacks:
         How many threads may pack.
     """
 
-    def __init__(self, weight: Csr | Dense, shape: LayerShape, isa: str, threads: int) -> None:
-        self.weight = weight
+    def __init__(self, weight: PreparedWeight, shape: LayerShape, isa: str, threads: int) -> None:
+        self.weight = weight.plain
+        self.scales = weight.int8_scales
         self.shape = shape
         self.isa = isa
         self.threads = threads
+        self._integers = weight.integers
         self._packs: dict[str, runtime.Pack] = {}
 
     def __getitem__(self, name: str) -> runtime.Pack:
@@ -64,15 +68,27 @@ class LayerPacks:
             for name in spare:
                 del self._packs[name]
 
-    @property
-    def dense_values(self) -> NDArray[np.float32]:
-        """The weight with its zeros."""
-        return self.weight.values if isinstance(self.weight, Dense) else self.weight.to_dense()
+    def scale_arguments(self, name: str) -> dict[str, Any]:
+        """Return what a layer takes besides if it runs a candidate of int8; nothing for float32."""
+        is_int8 = CANDIDATES[name].precision == "int8"
+        return self.scales.arguments() if self.scales is not None and is_int8 else {}
 
     @cached_property
     def csr(self) -> Csr:
         """The weight without its zeros; several packs are made from it."""
         return self.weight.to_csr()
+
+    @property
+    def integers(self) -> Csr | Dense:
+        """The int8 weight, whole numbers in float32."""
+        if self._integers is None:
+            raise ValueError("this weight was not quantized")
+        return self._integers
+
+    @cached_property
+    def integers_csr(self) -> Csr:
+        """The int8 weight without its zeros."""
+        return self.integers.to_csr()
 
 
 @dataclass(frozen=True)
@@ -85,14 +101,20 @@ class Candidate:
         The value of `load`'s option that allows it, besides "auto"; the n:m patterns run on the packs of "csr", and so
         do blocks of other than a multiple of four rows.
     make_pack : function of LayerPacks
+    precision : {"float32", "int8"}
     """
 
     format: str
     make_pack: Callable[[LayerPacks], runtime.Pack]
+    precision: str = "float32"
+
+
+def _dense_values(weight: Csr | Dense) -> NDArray[np.float32]:
+    return weight.values if isinstance(weight, Dense) else weight.to_dense()
 
 
 def _make_dense(packs: LayerPacks) -> runtime.Pack:
-    return runtime.pack_dense(packs.dense_values, packs.threads)
+    return runtime.pack_dense(_dense_values(packs.weight), packs.threads)
 
 
 def _make_csr(packs: LayerPacks) -> runtime.Pack:
@@ -118,30 +140,45 @@ def _make_block(packs: LayerPacks) -> runtime.Pack:
     return runtime.pack_block(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
 
 
+def _make_dense_int8(packs: LayerPacks) -> runtime.Pack:
+    return runtime.pack_dense_int8(_dense_values(packs.integers).astype(np.int8), packs.threads)
+
+
+def _make_csr_int8(packs: LayerPacks) -> runtime.Pack:
+    csr = packs.integers_csr
+    return runtime.pack_csr_int8(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
+
+
 CANDIDATES: dict[str, Candidate] = {
     "dense": Candidate("dense", _make_dense),
     "csr": Candidate("csr", _make_csr),
     "bitmap": Candidate("csr", _make_bitmap),
     "sell": Candidate("csr", _make_sell),
     "block4x1": Candidate("block", _make_block),
+    "dense_int8": Candidate("dense", _make_dense_int8, "int8"),
+    "csr_int8": Candidate("csr", _make_csr_int8, "int8"),
 }
 """By the names that the runtime and the cost model have for the packs; the first of equals is taken."""
 
 
-def candidates_of(format: str, pattern: Pattern) -> list[str]:
-    """Return the names of the candidates that a value of `load`'s option `format` allows for a weight."""
+def candidates_of(format: str, pattern: Pattern, precision: str = "float32") -> list[str]:
+    """Return the names of the candidates of one precision that `load`'s option `format` allows for a weight."""
     has_strips = pattern.strip_fill > 0
     allowed = {
         "auto": {"dense", "csr", "block"} if has_strips else {"dense", "csr"},
         "block": {"block"} if has_strips else {"csr"},
         "nm": {"csr"},
     }.get(format, {format})
-    return [name for name, candidate in CANDIDATES.items() if candidate.format in allowed]
+    return [
+        name
+        for name, candidate in CANDIDATES.items()
+        if candidate.format in allowed and candidate.precision == precision
+    ]
 
 
 def plain_weight_of_pack(pack: runtime.Pack, shape: tuple[int, int], source_dtype: str) -> Csr | Dense:
-    """Return the weight that a pack was made from."""
-    if pack.kind == "dense":
-        return Dense.unchecked(pack.to_dense(), source_dtype=source_dtype)
+    """Return the weight that a pack was made from; the integers of an int8 one."""
+    if pack.kind in ("dense", "dense_int8"):
+        return Dense.unchecked(pack.to_dense().astype(np.float32, copy=False), source_dtype=source_dtype)
     row_offsets, columns, values = pack.to_csr()
     return Csr.unchecked(shape, values, columns, row_offsets, source_dtype=source_dtype)

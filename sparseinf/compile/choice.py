@@ -74,17 +74,20 @@ class LayerTimes:
         return float(np.median(ratios)) if ratios else 1.0
 
 
-def choose_packs(times: LayerTimes, names: Sequence[str], ranges: Sequence[Sequence[int]]) -> tuple[str, ...]:
+def choose_packs(
+    times: LayerTimes, groups: Sequence[Sequence[str]], ranges: Sequence[Sequence[int]]
+) -> tuple[str, ...]:
     """Return the one or two packs that run the ranges fastest, each range counting the same.
 
     Parameters
     ----------
     times : LayerTimes
-    names : sequence of str
-        The candidates.
+    groups : sequence of sequences of str
+        The candidates, those of one precision together: a layer has packs of one.
     ranges : sequence of sequences of int
         The numbers of columns of each range that was asked for.
     """
+    names = [name for group in groups for name in group]
     totals = [{name: _total_ns(times, name, columns) for name in names} for columns in ranges]
 
     def regrets(packs: tuple[str, ...]) -> list[float]:
@@ -92,9 +95,10 @@ def choose_packs(times: LayerTimes, names: Sequence[str], ranges: Sequence[Seque
         return [min(total[name] for name in packs) / max(min(total.values()), 1e-9) for total in totals]
 
     one = min(((name,) for name in names), key=lambda packs: sum(regrets(packs)))
-    if max(regrets(one), default=1.0) <= _MOST_REGRET_OF_A_RANGE or len(names) == 1:
+    pairs = [pair for group in groups for pair in itertools.combinations(group, 2)]
+    if max(regrets(one), default=1.0) <= _MOST_REGRET_OF_A_RANGE or not pairs:
         return one
-    return min(itertools.combinations(names, 2), key=lambda packs: sum(regrets(packs)))
+    return min(pairs, key=lambda packs: sum(regrets(packs)))
 
 
 def fastest(times: LayerTimes, names: Sequence[str], columns: Sequence[int]) -> str:

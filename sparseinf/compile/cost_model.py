@@ -37,7 +37,9 @@ def kernel_isa(pack: str, isa: str) -> str:
 
 def pack_bytes(pack: str, shape: LayerShape) -> float:
     """Return how large a pack of the weight is."""
-    return (int8_costs if pack in int8_costs.PACKS else float32_costs).pack_bytes(pack, shape)
+    costs = int8_costs if pack in int8_costs.PACKS else float32_costs
+    num_bytes: float = costs.pack_bytes(pack, shape)
+    return num_bytes
 
 
 def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> float:
@@ -56,7 +58,7 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
     if pack in int8_costs.PACKS:
         int8 = int8_costs.CONSTANTS[isa]
         work, constants = int8_costs.terms(pack, shape, num_columns, int8), vars(int8)
-        num_passes, least_ns = int8_costs.passes(pack, num_columns, int8), 0.0
+        num_passes, least_ns = 1, 0.0
     else:
         float32 = float32_costs.CONSTANTS[float32_isa(isa)]
         work, constants = float32_costs.terms(pack, shape, num_columns, float32), vars(float32)
@@ -65,7 +67,8 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
     times = {name: amount * constants[name] for name, amount in work.items()}
     around: float = sum(times.pop(name) for name in ("convert", "call"))
     reading = num_passes * _read_ns(pack_bytes(pack, shape))
-    return max(sum(times.values()), least_ns, reading) + around
+    compute: float = sum(times.values())
+    return max(compute, least_ns, reading) + around
 
 
 def break_even(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparseinf.compile.choice import MEASUREMENT_TOLERANCE
-from sparseinf.compile.cost_model import break_even
+from sparseinf.compile.cost_model import break_even, dense_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain_columns", "explain_plan"]
 
-_BEFORE = ("layer", "shape", "zeros", "columns", "format", "kernel", "isa", "bytes", "at_columns")
+_BEFORE = ("layer", "shape", "zeros", "columns", "format", "precision", "kernel", "isa", "bytes", "at_columns")
 _AFTER = ("times_from", "break_even_percent", "reason")
 
 
@@ -35,6 +35,7 @@ def explain_plan(plan: Plan, shape: LayerShape) -> dict[str, Any]:
         "zeros": f"{100 * _sparsity(shape):.1f} %",
         "columns": _range_text(plan),
         "format": plan.format,
+        "precision": plan.precision,
         "kernel": plan.kernel,
         "isa": plan.isa,
         "bytes": plan.nbytes,
@@ -71,12 +72,13 @@ def _reason(plan: Plan) -> str:
 
 def _break_even(plan: Plan, shape: LayerShape) -> float | None:
     """Where dense and sparse meet by the model, corrected by what it is off for this layer where that is known."""
-    if len(plan.predicted_ns) < 2 or "dense" not in plan.predicted_ns or not shape.positions:
+    dense = dense_of(plan.pack)
+    if len(plan.predicted_ns) < 2 or dense not in plan.predicted_ns or not shape.positions:
         return None
     known = {name: ns / plan.predicted_ns[name] for name, ns in plan.measured_ns.items()}
     typical = float(np.median(list(known.values()))) if known else 1.0
-    corrections = {name: known.get(name, typical) for name in plan.predicted_ns}
-    return break_even(corrections, shape, plan.typical_columns, plan.isa)
+    corrections = {name: known.get(name, typical) for name in plan.predicted_ns if dense_of(name) == dense}
+    return break_even(corrections, shape, plan.typical_columns, plan.isa, dense)
 
 
 def _break_even_words(threshold: float | None) -> str:

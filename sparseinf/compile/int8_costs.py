@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sparseinf.compile.layer_shape import LayerShape
 
-__all__ = ["CONSTANTS", "PACKS", "Int8Constants", "pack_bytes", "passes", "terms"]
+__all__ = ["CONSTANTS", "PACKS", "Int8Constants", "pack_bytes", "terms"]
 
 PACKS = ("dense_int8", "csr_int8")
 """The forms of an int8 layer."""
@@ -61,11 +61,6 @@ CONSTANTS: dict[str, Int8Constants] = {
 def pack_bytes(pack: str, shape: LayerShape) -> float:
     """Return how large a pack of the weight is."""
     return 1.0 * shape.positions if pack == "dense_int8" else 3.3 * shape.num_nonzeros
-
-
-def passes(pack: str, num_columns: int, constants: Int8Constants) -> int:
-    """Return how many times a call reads a pack of the weight."""
-    return 1
 
 
 def terms(pack: str, shape: LayerShape, num_columns: int, constants: Int8Constants) -> dict[str, float]:

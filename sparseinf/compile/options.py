@@ -4,17 +4,53 @@ from __future__ import annotations
 
 import math
 import operator
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sparseinf.formats.pattern import checked_block, checked_nm
+from sparseinf.quantize import METHODS
+from sparseinf.quantize.activation import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["check_options", "checked_batch", "checked_patterns", "checked_seconds"]
+__all__ = ["Int8Options", "check_options", "checked_batch", "checked_patterns", "checked_seconds", "split_int8_options"]
 
 _FORMATS = ("auto", "dense", "csr", "block", "nm")
 _TUNINGS = ("measure", "model", "off")
+_PRECISIONS = ("float32", "int8", "auto")
+
+MIN_SNR_DB = 30.0
+"""What a layer's noise must lie below its signal for `precision="auto"` to take int8, unless it is told otherwise."""
+
+
+@dataclass(frozen=True)
+class Int8Options:
+    """The options that only int8 has; `load` tells of them."""
+
+    calibration: Any = None
+    calibration_method: str = "minmax"
+    activation_dtype: str = "uint8"
+    activation_scales: str = "column"
+    min_snr_db: float = MIN_SNR_DB
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of the options."""
+        return tuple(field.name for field in fields(cls))
+
+    def not_default(self) -> list[str]:
+        """Return the names of those that say something else than their defaults."""
+        defaults = Int8Options()
+        return [
+            name
+            for name in self.names()
+            if getattr(self, name) is not getattr(defaults, name)
+            and (name == "calibration" or getattr(self, name) != getattr(defaults, name))
+        ]
+
+
+_NO_INT8_OPTIONS = Int8Options()
 
 
 def check_options(
@@ -22,9 +58,9 @@ def check_options(
     precision: str = "float32",
     format: str = "auto",
     tune: str = "measure",
-    calibration: Any = None,
     block: Any = None,
     nm: Any = None,
+    int8: Int8Options = _NO_INT8_OPTIONS,
     **unknown: Any,
 ) -> None:
     """Refuse options that no layer has.
@@ -38,13 +74,16 @@ def check_options(
     """
     if unknown:
         raise TypeError(
-            f"{', '.join(map(repr, unknown))} is no option of load; "
-            "the formats have block=(rows, cols) and nm=(n, m) besides"
+            f"{', '.join(map(repr, unknown))} is no option of load; the formats have block=(rows, cols) and nm=(n, m) "
+            f"besides, and int8 has {', '.join(Int8Options.names())}"
         )
     for option, value, allowed in (
-        ("precision", precision, ("float32",)),
+        ("precision", precision, _PRECISIONS),
         ("format", format, _FORMATS),
         ("tune", tune, _TUNINGS),
+        ("calibration_method", int8.calibration_method, METHODS),
+        ("activation_dtype", int8.activation_dtype, DTYPES),
+        ("activation_scales", int8.activation_scales, ("column", "tensor")),
     ):
         if value not in allowed:
             raise ValueError(f"{option} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
@@ -54,8 +93,31 @@ def check_options(
             raise ValueError(f"{name}={patterns[name]} belongs to format={name!r}, but format is {format!r}")
         if name not in patterns and format == name:
             raise ValueError(f"format={name!r} needs to know the pattern; add for instance {example}")
-    if calibration is not None:
-        raise ValueError("calibration is for precision='int8', but the layer computes in float32; leave it out")
+    _check_int8_options(int8, precision)
+
+
+def _check_int8_options(int8: Int8Options, precision: str) -> None:
+    said = int8.not_default()
+    if precision == "float32" and said:
+        raise ValueError(
+            f"{said[0]} is for precision='int8' or 'auto', but the layer computes in float32; leave it out, or add one "
+            "of these"
+        )
+    floor = int8.min_snr_db
+    if isinstance(floor, bool | str) or not hasattr(floor, "__float__") or math.isnan(float(floor)):
+        raise ValueError(f"min_snr_db must be a number of decibels, but is {floor!r}")
+    if int8.calibration is not None and int8.activation_scales != "column":
+        raise ValueError(
+            f"calibration gives x one scale for ever, but activation_scales={int8.activation_scales!r} asks for one a "
+            "call; leave out one of the two"
+        )
+
+
+def split_int8_options(options: Mapping[str, Any]) -> tuple[Int8Options, dict[str, Any]]:
+    """Return the options that only int8 has, and the others."""
+    names = Int8Options.names()
+    others = {name: value for name, value in options.items() if name not in names}
+    return Int8Options(**{name: options[name] for name in names if name in options}), others
 
 
 def checked_patterns(*, block: Any = None, nm: Any = None) -> dict[str, tuple[int, int]]:

@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparseinf import runtime
-from sparseinf.compile.candidates import LayerPacks, candidates_of
+from sparseinf.compile.candidates import CANDIDATES, LayerPacks, candidates_of
 from sparseinf.compile.choice import LayerTimes, choose_packs, fastest
-from sparseinf.compile.cost_model import predict_ns
+from sparseinf.compile.cost_model import dense_of, kernel_isa, predict_ns
 from sparseinf.compile.layer_shape import LayerShape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sparseinf.compile.choice import Source
-    from sparseinf.compile.pattern import Pattern
+    from sparseinf.compile.precision import PreparedWeight
     from sparseinf.compile.tune import Tuner
-    from sparseinf.formats import Csr, Dense
 
 __all__ = ["RANGES", "Plan", "choose_plans", "range_of"]
 
@@ -44,6 +43,7 @@ class Plan:
         The candidate that runs.
     format : {"dense", "csr", "block", "nm"}
         The portable format that the pack stands for.
+    precision : {"float32", "int8"}
     kernel : str
         The kernel's full name, its level at the end.
     isa : str
@@ -68,6 +68,7 @@ class Plan:
     last_columns: int | None
     pack: str
     format: str
+    precision: str
     kernel: str
     isa: str
     nbytes: int
@@ -85,8 +86,7 @@ def range_of(num_columns: int) -> int:
 
 
 def choose_plans(
-    weight: Csr | Dense,
-    pattern: Pattern,
+    weight: PreparedWeight,
     *,
     format: str,
     batch: Sequence[int] | None,
@@ -98,9 +98,7 @@ def choose_plans(
 
     Parameters
     ----------
-    weight : Dense or Csr
-    pattern : Pattern
-        Of its nonzeros.
+    weight : PreparedWeight
     format : {"auto", "dense", "csr", "block", "nm"}
     batch : sequence of int, optional
         Numbers of columns to be good at; the other ranges use what packs there are. None: all ranges.
@@ -111,10 +109,12 @@ def choose_plans(
     tuner : Tuner, optional
         Measures; None leaves the choice to the cost model.
     """
-    names = candidates_of(format, pattern)
+    pattern = weight.pattern
+    groups = [candidates_of(format, pattern, precision) for precision in weight.precisions]
+    names = [name for group in groups for name in group]
     asked = _columns_of_ranges(batch)
     shown = [columns or typical for columns, typical in zip(asked, _TYPICAL_COLUMNS, strict=True)]
-    shape = LayerShape.of(weight, pattern.strip_fill)
+    shape = LayerShape.of(weight.plain, pattern.strip_fill)
     packs = LayerPacks(weight, shape, isa, threads)
     times = LayerTimes(
         {n: {name: predict_ns(name, shape, n, isa) for name in names} for columns in shown for n in columns}
@@ -122,7 +122,7 @@ def choose_plans(
     if tuner is not None:
         tuner.measure(times, packs, [n for columns in asked for n in columns])
 
-    chosen = choose_packs(times, names, [columns for columns in asked if columns])
+    chosen = choose_packs(times, groups, [columns for columns in asked if columns])
     runs = [fastest(times, chosen, columns) for columns in shown]
     held = tuple(dict.fromkeys(runs))
     packs.make_room(held)
@@ -132,9 +132,10 @@ def choose_plans(
             first_columns=first,
             last_columns=last,
             pack=name,
-            format="dense" if name == "dense" else pattern.if_used_by(held).format,
-            kernel=f"{runtime.kernel_family(packs[name], first)}_{isa}",
-            isa=isa,
+            format="dense" if name == dense_of(name) else pattern.if_used_by(held).format,
+            precision=CANDIDATES[name].precision,
+            kernel=f"{runtime.kernel_family(packs[name], first)}_{kernel_isa(name, isa)}",
+            isa=kernel_isa(name, isa),
             nbytes=packs[name].nbytes,
             typical_columns=columns[-1],
             predicted_ns=dict(times.predicted_ns[columns[-1]]),

@@ -88,6 +88,8 @@ class Tuner:
         sweep = self._sweep if self._is_from_memory(packs) else None
         if sweep:
             layer += ", from memory"
+        if packs.scales is not None:
+            layer += f", int8 scales {packs.scales.activations.scales}"
         for num_columns, names in open_questions.items():
             key = f"{layer}, columns {num_columns}"
             source, known = self._known(key, names)
@@ -130,7 +132,11 @@ class Tuner:
 
     def _is_from_memory(self, packs: LayerPacks) -> bool:
         """Tell whether as many layers as there are, all like this one, are more than the last cache holds."""
-        smallest = min(pack_bytes(name, packs.shape) for name in CANDIDATES)
+        smallest = min(
+            pack_bytes(name, packs.shape)
+            for name, candidate in CANDIDATES.items()
+            if candidate.precision == "float32" or packs.scales is not None
+        )
         return self._num_layers > 1 and self._num_layers * smallest > self._last_cache_bytes
 
     def _can_measure(self, packs: LayerPacks, num_columns: int, names: Sequence[str], packing_limit_ns: float) -> bool:
@@ -194,4 +200,5 @@ def _layer(packs: LayerPacks, name: str) -> runtime.Linear:
         bias=None,
         epilogue=runtime.Epilogue(),
         num_threads=packs.threads,
+        **packs.scale_arguments(name),
     )

@@ -36,7 +36,7 @@ def quantize(weight: Any) -> Quantized:
     --------
     >>> import numpy as np
     >>> from sparseinf.formats import quantize
-    >>> weight = np.array([[0, 2.54, 0.7], [0, 0, 0]], np.float32)
+    >>> weight = np.array([[0, 2.54, 0.705], [0, 0, 0]], np.float32)
     >>> quantized = quantize(weight)
     >>> quantized.integers.values
     array([[  0, 127,  35],
@@ -44,7 +44,7 @@ def quantize(weight: Any) -> Quantized:
     >>> quantized.scales
     array([0.02, 1.  ], dtype=float32)
     >>> round(quantized.error(weight).snr_db)
-    97
+    54
     """
     source = from_any(weight)
     if isinstance(source, Quantized):

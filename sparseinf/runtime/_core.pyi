@@ -35,7 +35,7 @@ class Linear:
         epilogue: Epilogue,
         num_threads: int,
         row_scales: NDArray[np.float32] | None = None,
-        activations: ActivationQuantization = ...,
+        activations: ActivationQuantization | None = None,
     ) -> None: ...
     def __call__(self, x: Any, out: Any = None, residual: Any = None, /) -> NDArray[np.float32]: ...
 

@@ -42,7 +42,8 @@ def float32_isa(isa: str) -> str:
     >>> float32_isa("scalar")
     'scalar'
     """
-    return _core.float32_isa(isa)
+    level: str = _core.float32_isa(isa)
+    return level
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sparseinf.bench.reference import evaluate
-from sparseinf.formats import Dense
+from sparseinf.formats import Dense, Quantized, quantize
 from sparseinf.io import LinearRecord
 
 if TYPE_CHECKING:
@@ -20,21 +20,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sparseinf.formats import Format
+    from sparseinf.formats import Weight
 
 
-def integers_and_scales(weight: Format) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def integers_and_scales(weight: Weight) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return a weight as int8, shape (out_features, in_features), and the float32 scale of each row.
 
-    A weight that is quantized keeps its very integers: it has `scales`, and a multiple of a scale over that scale
-    rounds to the integer that it was.
+    A weight that is quantized keeps its very integers.
     """
-    values = weight.to_dense()
-    scales = getattr(weight, "scales", None)
-    if scales is None:
-        scales = np.abs(values).max(axis=1, initial=0) / np.float32(127)
-        scales[scales == 0] = 1
-    return np.rint(values / scales[:, np.newaxis]).astype(np.int8), scales
+    quantized = weight if isinstance(weight, Quantized) else quantize(weight)
+    return quantized.float32_integers().to_dense().astype(np.int8), quantized.scales
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""What makes floats of an int8 layer's integers, and whether 32 bits hold its sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparseinf import runtime
+from sparseinf.formats import Csr, Dense
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sparseinf.quantize import ActivationQuantization
+
+__all__ = ["Int8Scales", "check_sums"]
+
+_LARGEST_SUM = 2**31 - 1
+_LARGEST_ACTIVATION = 255
+_LARGEST_WEIGHT = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Scales:
+    """What the integers of an int8 layer stand for.
+
+    Parameters
+    ----------
+    rows : float32, shape (out_features,)
+        What the weights of each row are multiplied by.
+    activations : ActivationQuantization
+        How x becomes 8 bits.
+    """
+
+    rows: NDArray[np.float32]
+    activations: ActivationQuantization
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that `runtime.Linear` takes for an int8 layer."""
+        said = self.activations
+        activations = runtime.ActivationQuantization(said.scales, said.dtype, said.scale or 0.0, said.zero_point or 0)
+        return {"row_scales": self.rows, "activations": activations}
+
+
+def check_sums(integers: Csr | Dense) -> None:
+    """Refuse int8 weights whose sums may not fit 32 bits.
+
+    Raises
+    ------
+    ValueError
+        If the absolute values of a row, times the largest activation, are too large.
+    """
+    in_features = integers.shape[1]
+    if in_features * _LARGEST_WEIGHT * _LARGEST_ACTIVATION <= _LARGEST_SUM:
+        return  # whatever the weights are
+    sums = _absolute_row_sums(integers)
+    row = int(sums.argmax()) if sums.size else 0
+    if sums.size and _LARGEST_ACTIVATION * sums[row] > _LARGEST_SUM:
+        raise ValueError(
+            f"row {row} of the weight has int8 values with an absolute sum of {sums[row]:.0f}, but sums of products "
+            f"with 8-bit activations are exact only up to {_LARGEST_SUM // _LARGEST_ACTIVATION}; load the weight with "
+            "precision='float32', or split it along in_features"
+        )
+
+
+def _absolute_row_sums(integers: Csr | Dense) -> NDArray[np.float64]:
+    if isinstance(integers, Dense):
+        return np.asarray(np.abs(integers.values).sum(axis=1, dtype=np.float64))
+    ends = np.concatenate(([0.0], np.abs(integers.values).cumsum(dtype=np.float64)))
+    sums: NDArray[np.float64] = ends[integers.row_offsets[1:]] - ends[integers.row_offsets[:-1]]
+    return sums
