@@ -20,7 +20,7 @@ from sparseinf.bench.reference import evaluate, max_relative_error
 
 SHAPES = [(768, 768, 384), (3072, 768, 128), (4096, 4096, 16), (4096, 4096, 1), (1024, 1024, 17), (64, 64, 1)]
 SPARSITIES = [0.5, 0.8, 0.9, 0.95]
-CONTENDERS = ["sparseinf", *rivals.known_rivals()]
+CONTENDERS = ["sparseinf", *rivals.known_rivals("float32"), "onnxruntime_int8"]
 
 
 @pytest.mark.parametrize("contender", CONTENDERS)

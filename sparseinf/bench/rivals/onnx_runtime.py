@@ -1,20 +1,21 @@
 """ONNX Runtime as a rival: one dense session for the whole stack of layers, in float32 or in eight bits of three kinds.
 
-Measured with version 1.31 on Zen 4 (AMD EPYC, VNNI, one thread, bias and ReLU, 2026-11-21), GOP/s at 768x768x384 and at
-4096x4096x1 with weights from memory, GB/s of the latter in brackets:
+Measured with version 1.31 on Zen 4 (AMD EPYC, VNNI, one thread, bias and ReLU, 2026-11-21), microseconds; the weights
+of 4096x4096 come from memory:
 
 | form | 768x768x384 | 4096x4096x1 |
 |---|---|---|
-| dynamic: DynamicQuantizeMatMul, fused from MatMulInteger; written directly it is the same | 375 | 34 (17) |
-| dynamic without graph optimisation | 357 | as above |
-| dynamic without prepacked weights | 372 | 10 (5) |
-| dynamic, `session.x64quantprecision` on (or uint8 weights) | 158 | 27 |
-| static: QGemm; MatMulIntegerToFloat, or y quantized as well, is the same | 377 | 34 (17) |
-| blockwise: MatMulNBits, blocks of 256 columns | 199 | 53 (27) |
-| blockwise, blocks of 128; of 32 | 180; 141 | 53; 45 |
+| dynamic: DynamicQuantizeMatMul, fused from MatMulInteger; written directly it is the same | 1210 | 997 |
+| dynamic, graph optimisation off | 1270 | |
+| dynamic, `session.disable_prepacking` on | 1219 | 3339 |
+| dynamic, `session.x64quantprecision` on, or weights in uint8 | 2860 | |
+| static: QGemm; MatMulIntegerToFloat, or y quantized as well, is the same | 1200 | 978 |
+| blockwise: MatMulNBits, blocks of 256 columns | 2278 | 627 |
+| blockwise, blocks of 128 | 2463 | 624 |
+| blockwise, blocks of 64 | 2852 | 726 |
 
-The blockwise form has the fastest kernel for one row of x; for 2 rows it is level with the dynamic one, from there on
-slower.
+The blockwise form has the fastest kernel for one row of x. It is level with the dynamic one at 4 rows where weights
+come from memory, at 2 where they lie in the cache.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """PyTorch in eight bits as a rival: its dynamic quantized linear layer, weights with a scale a row.
 
 Of its engines "x86" is taken, which runs FBGEMM here. Measured with version 2.13 on Zen 4 (AMD EPYC, VNNI, one thread,
-bias and ReLU, 2026-11-21), microseconds at 768x768x384, 4096x4096x8 and 4096x4096x1 with weights from memory:
+bias and ReLU, 2026-11-21), microseconds; the weights of 4096x4096 come from memory:
 
 | form | 768x768x384 | 4096x4096x8 | 4096x4096x1 |
 |---|---|---|---|
-| x86 (FBGEMM) | 1210 | 863 | 699 |
+| x86, and fbgemm | 1210 | 863 | 699 |
 | the same, ReLU inside (`linear_relu_dynamic`) | 1240 | 849 | 727 |
-| onednn | 1190 | 1430 | 1403 |
+| onednn | 1200 | 1430 | 1403 |
 | qnnpack | 9850 | | |
 | `torch.ops.onednn.qlinear_pointwise` behind a quantization written in PyTorch | 1490 | | |
 | `torch._int_mm` behind the same | 1336 | | |
