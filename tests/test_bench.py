@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from int8_layers import computes_int8
 
 import sparseinf
 from sparseinf import bench
@@ -50,8 +49,6 @@ def linear(rows: int, columns: int, activation: Any = None, *, bias: bool = True
 def require(rival: str) -> None:
     if missing := rivals.missing_packages(rival):
         pytest.skip(f"the rival {rival} needs {' and '.join(missing)}")
-    if rival == "sparseinf_dense_int8" and not computes_int8():
-        pytest.skip("layers compute in float32 only")
 
 
 # Timing

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from int8_layers import needs_int8
 
 import sparseinf
 from sparseinf import bench
@@ -182,7 +181,6 @@ def test_a_rival_that_is_left_out_is_named(set_times: Any) -> None:
     assert any(note.startswith("left out: rival 'onnxruntime'") for note in search().notes)
 
 
-@needs_int8
 def test_int8_formats_are_compared_with_dense_int8(set_times: Any) -> None:
     set_times(lambda sparsity: 2 * (1 - sparsity), onnxruntime=0.5)
     report = sparseinf.breakeven(100, 100, 4, formats=["csr"], precision="int8")
@@ -192,7 +190,6 @@ def test_int8_formats_are_compared_with_dense_int8(set_times: Any) -> None:
     assert f"dense: sparseinf 1,000,000 us, {rivals}." in report.notes
 
 
-@needs_int8
 def test_every_int8_format_that_can_be_made_has_a_row(set_times: Any) -> None:
     set_times(lambda sparsity: 2 * (1 - sparsity))
     report = sparseinf.breakeven(64, 64, 4, precision="int8")

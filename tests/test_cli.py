@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from int8_layers import needs_int8
 
 import sparseinf
 from sparseinf import bench
@@ -200,7 +199,6 @@ def test_bench_measures_every_layer_of_a_file(weights: Path, capsys: pytest.Capt
     assert "fc1" in capsys.readouterr().out
 
 
-@needs_int8
 def test_bench_in_int8_tells_the_precision_and_the_error(matrix: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.json"
     rivals = "sparseinf_dense,sparseinf_dense_int8"
@@ -212,7 +210,6 @@ def test_bench_in_int8_tells_the_precision_and_the_error(matrix: Path, tmp_path:
     assert dense["max_relative_error"] < 1e-5 < ours["max_relative_error"] < 0.1
 
 
-@needs_int8
 def test_bench_measures_networks_in_int8(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--shapes", "mobilenetv2", "--sparsity", "90", "--batch", "2", "--against", "sparseinf_dense_int8"]
     assert main(["bench", *words, "--precision", "int8", "--threads", "1", "--quick"]) == 0

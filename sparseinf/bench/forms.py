@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sparseinf.formats import Dense
+from sparseinf.bench.patterns import random_weight
+from sparseinf.formats import from_any
 from sparseinf.linear import SparseLinear
 
 if TYPE_CHECKING:
@@ -60,10 +59,11 @@ def checked_forms(formats: Sequence[str] | None, precision: str = "float32") -> 
 
 
 def _is_made(name: str, precision: str) -> bool:
-    """Tell whether `load` makes a format at the current level; every format fits a weight of zeros."""
-    zeros = Dense(np.zeros((16, 16), np.float32))
+    """Tell whether `load` makes a format at the current level, of a weight that suits it."""
+    form = FORMS[name]
+    weight = from_any(random_weight((16, 16), 0.8, pattern=form.pattern))
     try:
-        SparseLinear.from_format(zeros, precision=precision, tune="model", threads=1, **FORMS[name].options)
+        SparseLinear.from_format(weight, precision=precision, tune="model", threads=1, **form.options)
     except (TypeError, ValueError):
         return False
     return True
