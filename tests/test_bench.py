@@ -13,6 +13,7 @@ import sparseinf
 from sparseinf import bench
 from sparseinf.bench import comparison, rivals
 from sparseinf.bench.reference import evaluate, formula, max_relative_error
+from sparseinf.bench.rivals.own import contender_of
 from sparseinf.formats import Csr
 from sparseinf.io import LinearRecord
 from sparseinf.report import Report
@@ -280,6 +281,20 @@ def test_a_stack_of_layers_is_compared_as_one(layer: sparseinf.SparseLinear) -> 
     report = bench.compare_stack([layer, second], [bench.random_input(3, 30)], against=["numpy"], min_seconds=0)
     assert {row["shape"] for row in report} == {"5x20x30"}
     assert all(row["max_relative_error"] < 1e-5 for row in report)
+
+
+def test_a_contender_that_is_built_already_comes_after_ours(layer: sparseinf.SparseLinear) -> None:
+    beside = [contender_of([layer], name="again")]
+    x = bench.random_input(3, 30)
+    report = bench.compare_stack([layer], [x], against=["numpy"], beside=beside, min_seconds=0)
+    assert [row["contender"] for row in report] == ["sparseinf", "again", "numpy"]
+    assert report.rows[1]["max_relative_error"] == report.rows[0]["max_relative_error"] < 1e-5
+
+
+def test_a_contender_that_is_built_already_cannot_come_from_memory(layer: sparseinf.SparseLinear) -> None:
+    x = bench.random_input(1, 30)
+    with pytest.raises(ValueError, match="beside"):
+        bench.compare_stack([layer], [x], against=[], beside=[contender_of([layer])], from_memory=True)
 
 
 def test_a_wrong_answer_shows(layer: sparseinf.SparseLinear, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,7 @@ def compare_stack(
     from_memory: bool = False,
     min_seconds: float = 0.2,
     weights: Sequence[Weight] | None = None,
+    beside: Sequence[Contender] = (),
 ) -> Report:
     """Time a stack of layers against rivals on several inputs, one thread setting for all.
 
@@ -118,6 +119,8 @@ def compare_stack(
     weights : sequence of formats, optional
         The weights before they were quantized, if they were: rivals get them, and errors are told against them. The
         layers' own if left out.
+    beside : sequence of Contender
+        More that are timed with the others, built already: not with `from_memory`, which builds them again.
 
     Returns
     -------
@@ -127,17 +130,20 @@ def compare_stack(
     Raises
     ------
     ValueError
-        When a rival asked for by name cannot be built, an input has no rows, or weights are too small to ever
-        come from memory.
+        When a rival asked for by name cannot be built, an input has no rows, weights are too small to ever
+        come from memory, or there is something `beside` that should come from there.
     TypeError
         When an input is not float32.
     """
+    if beside and from_memory:
+        raise ValueError("beside has contenders that are built already, but from_memory=True needs copies of them")
     threads = layers[0].threads
     given = [layer.weight for layer in layers] if weights is None else weights
     records = [LinearRecord(weight, layer.bias, layer.activation) for weight, layer in zip(given, layers, strict=True)]
     checked = [_checked(x, layers[0].in_features) for x in inputs]
     calibration = np.concatenate(checked) if checked else None
     found, left_out = rivals.choose(against, records, threads=threads, calibration=calibration)
+    found = [*beside, *found]
     rows: list[dict[str, Cell]] = []
     wrong: list[str] = []
     for x in checked:
