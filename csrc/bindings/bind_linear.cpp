@@ -70,8 +70,16 @@ private:
                 "fits; remove it, or load with activation_scales='column' and without calibration: each row of x then "
                 "has a scale of its own");
         }
+        if (!linear_.has_scale_for(range)) {
+            throw py::value_error(
+                "x reaches from " + number_text(range.low) + " to " + number_text(range.high) +
+                ", further than float32 can tell, but this int8 layer has one scale for all x of a call; scale x down, "
+                "or load with activation_dtype='int8', whose scale needs no more than the largest absolute value");
+        }
         return range;
     }
+
+    static std::string number_text(float number) { return py::str("{:g}").format(number); }
 
     py::array checked_x(py::handle object) const {
         py::array x = float32_array(object, "x");

@@ -1,6 +1,7 @@
 // How an int8 layer makes uint8 of its activations: q = clamp(rint(x / scale) + zero, 0, 255).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/int8_args.h"
@@ -29,6 +30,11 @@ struct ActivationQuantization {
 
     // The scale for activations in that range. NaN where the range is not finite; 0 where it is nothing.
     ActivationScale scale_of(Range range) const;
+
+    // Whether float32 holds the extent of a finite range: what a scale of its own needs.
+    bool has_scale_for(Range range) const {
+        return scales == ActivationScales::kStatic || std::isfinite(scale_of(range).scale);
+    }
 };
 
 // The range of all x; NaN if any is NaN or infinite.

@@ -43,9 +43,10 @@ public:
     // Roughly what a call does: two a weight that is multiplied, one an element of x and y.
     double num_operations(int64_t num_columns) const;
 
-    // Whether all x of a call have one scale: its range must be known, and finite.
+    // Whether all x of a call have one scale: its range must be known, finite, and one that there is a scale for.
     bool has_one_scale() const { return scales_ && scales_->activations.has_one_scale(); }
     Range range_of_x(const LinearCall& call) const;
+    bool has_scale_for(Range range) const { return scales_->activations.has_scale_for(range); }
 
     // Throws std::bad_alloc before anything is written. Safe to call from several threads at once.
     void run(const LinearCall& call) const;
