@@ -29,7 +29,9 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert, and say what became of the size."""
-    loaded = open_source(arguments.file, arguments, tune_seconds=0)  # packs are not saved: no need to choose well
+    # Packs are not saved, so there is no need to choose well; but what "auto" chooses is.
+    unmeasured = {} if arguments.precision == "auto" else {"tune_seconds": 0}
+    loaded = open_source(arguments.file, arguments, **unmeasured)
     before = arguments.file.stat().st_size  # the output may be the same file
     loaded.save(arguments.output)
     after = arguments.output.stat().st_size

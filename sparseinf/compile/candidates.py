@@ -163,17 +163,14 @@ CANDIDATES: dict[str, Candidate] = {
 
 def candidates_of(format: str, pattern: Pattern, precision: str = "float32") -> list[str]:
     """Return the names of the candidates of one precision that `load`'s option `format` allows for a weight."""
-    has_strips = pattern.strip_fill > 0
+    of_precision = {name: candidate for name, candidate in CANDIDATES.items() if candidate.precision == precision}
+    has_strips = pattern.strip_fill > 0 and any(candidate.format == "block" for candidate in of_precision.values())
     allowed = {
         "auto": {"dense", "csr", "block"} if has_strips else {"dense", "csr"},
         "block": {"block"} if has_strips else {"csr"},
         "nm": {"csr"},
     }.get(format, {format})
-    return [
-        name
-        for name, candidate in CANDIDATES.items()
-        if candidate.format in allowed and candidate.precision == precision
-    ]
+    return [name for name, candidate in of_precision.items() if candidate.format in allowed]
 
 
 def plain_weight_of_pack(pack: runtime.Pack, shape: tuple[int, int], source_dtype: str) -> Csr | Dense:
