@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
 from sparseinf.compile.candidates import CANDIDATES, plain_weight_of_pack
-from sparseinf.compile.explanation import explain_columns, explain_plan
+from sparseinf.compile.explanation import activations_words, explain_columns, explain_plan
 from sparseinf.compile.layer_shape import LayerShape
 from sparseinf.compile.options import (
     check_options,
@@ -48,14 +48,19 @@ class SparseLinear:
     """A linear layer y = activation(x @ weight.T + bias), made by `sparseinf.load`.
 
     Calls may come from several threads at once. For one layer the result has the same bits in every run and for any
-    number of threads; each row of x affects only its own row of y. In the csr format values of x at pruned positions
-    are never used, so that NaN or infinity there does not spread; the dense format, and the block format inside its
-    blocks, multiply them by zero, as NumPy does.
+    number of threads; each row of x affects only its own row of y, unless `activation_scales="tensor"` gives all of
+    them one scale.
 
     Notes
     -----
-    Sums are made in float32, in an order that depends on the format and on the instruction-set level: the error of an
-    element of y stays below `1e-6 * (abs(x) @ abs(weight).T)` for up to a few thousand nonzeros a row.
+    In float32 sums are made in an order that depends on the format and on the instruction-set level: the error of an
+    element of y stays below `1e-6 * (abs(x) @ abs(weight).T)` for up to a few thousand nonzeros a row. In the csr
+    format values of x at pruned positions are never used, so that NaN or infinity there does not spread; the dense
+    format, and the block format inside its blocks, multiply them by zero, as NumPy does.
+
+    In int8 sums are exact, so that every format and level gives the same bits but for the rounding of activations such
+    as "gelu". NaN or infinity anywhere in a row of x, or a range that float32 cannot hold, makes its whole row of y
+    NaN.
 
     Examples
     --------
@@ -107,7 +112,7 @@ class SparseLinear:
         """Compile a weight that is already in one of our formats; `sparseinf.load` tells of the parameters.
 
         Layers of one load have its `tuner` in common, which goes before `tune_seconds`. `activations` is how x is
-        quantized where that is known, as in a `LinearRecord`; a calibration goes before it.
+        quantized where that is known, as in a `LinearRecord`; options go before it.
         """
         precision = "int8" if isinstance(weight, Quantized) else precision
         int8, options = split_int8_options(options)
@@ -119,9 +124,14 @@ class SparseLinear:
         bias = None if bias is None else frozen(as_bias(bias, "bias", weight.shape[0]))
         num_threads = runtime.checked_threads(threads)
         isa = runtime.current_isa()
-        prepared = prepare_weight(
-            weight, format=format, patterns=patterns, precision=precision, int8=int8, activations=activations
-        )
+        try:
+            prepared = prepare_weight(
+                weight, format=format, patterns=patterns, precision=precision, int8=int8, activations=activations
+            )
+        except (TypeError, ValueError) as error:
+            if not name:
+                raise
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(f"layer {name!r}: {error}") from error
         with tuner_of_load(seconds) if tuner is None else nullcontext(tuner) as layer_tuner:
             plans = choose_plans(
                 prepared,
@@ -152,7 +162,7 @@ class SparseLinear:
                 "precision": precision,
                 "tune": tune,
                 **patterns,
-                **({"min_snr_db": int8.min_snr_db} if precision == "auto" else {}),
+                **(int8.to_save() if precision == "auto" else {}),
             },
             name=name,
         )
@@ -210,7 +220,8 @@ class SparseLinear:
         TypeError
             If an array is no NumPy array of float32.
         ValueError
-            If a shape does not fit, or `out` is unsuitable.
+            If a shape does not fit, or `out` is unsuitable; in int8 with one scale for all of x, a static one or
+            `activation_scales="tensor"`, also if x holds NaN or infinity, or has no range in float32.
         """
         return self._compute(x, out, residual)
 
@@ -362,7 +373,8 @@ class SparseLinear:
     def __repr__(self) -> str:
         return (
             f"SparseLinear(in_features={self.in_features}, out_features={self.out_features}, "
-            f"sparsity={self.sparsity:.3f}, format={self.format!r}, isa={self.isa!r}, threads={self.threads})"
+            f"sparsity={self.sparsity:.3f}, precision={self.precision!r}, format={self.format!r}, isa={self.isa!r}, "
+            f"threads={self.threads})"
         )
 
     @property
@@ -402,7 +414,9 @@ class SparseLinear:
             against = "" if floor is None else f"; precision='auto' takes it from {floor:g} dB on"
             notes.append(f"{name} signal-to-noise ratio in int8 is about {facts.snr_db:.1f} dB{against}.")
         if facts.int8 is not None:
-            notes.append(f"{name} x is quantized: {facts.int8.activations}.")
+            notes.append(f"{name} layer's x {activations_words(facts.int8.activations)}.")
+        if facts.too_long is not None:
+            notes.append(f"{name} layer computes in float32, as it has no place in int8: {facts.too_long}.")
         return notes
 
 
@@ -435,6 +449,7 @@ class _Facts:
         self.int8 = prepared.int8_scales if CANDIDATES[packs[0]].precision == "int8" else None
         self.precisions = prepared.precisions
         self.snr_db = prepared.snr_db
+        self.too_long = prepared.too_long
         self.sparsity = weight.sparsity
         self.source_dtype = weight.source_dtype
         self.threads = threads

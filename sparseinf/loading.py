@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparseinf.compile.options import checked_batch
+from sparseinf.compile.options import check_said_together, checked_batch
 from sparseinf.compile.tune import TUNE_SECONDS
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import from_any
@@ -65,7 +65,7 @@ def load(
     precision : {"float32", "int8", "auto"}
         What the layers compute in. "int8": weights with a scale a row, activations quantized as they come, sums exact
         in 32 bits. "auto": the faster of the two for each layer, as long as its signal-to-noise ratio in int8 is at
-        least `min_snr_db`. Weights that come in int8 stay in int8.
+        least `min_snr_db` and 32 bits hold its sums. Weights that come in int8 stay in int8.
     format : {"auto", "dense", "csr", "block", "nm"}
         "auto" takes for each range of columns what is fastest; dense is always among the candidates. Blocks and n:m
         patterns that the weight was pruned in are found. "block" needs `block=(rows, cols)`, "nm" needs `nm=(n, m)`:
@@ -86,7 +86,8 @@ def load(
     **format_options
         `block` and `nm` as above. For int8 also `calibration_method` ("minmax", "percentile" or "mse"),
         `activation_dtype` ("uint8", asymmetric, or "int8", symmetric), `activation_scales` ("column": one for each row
-        of x; "tensor": one a call) and `min_snr_db` (30).
+        of x; "tensor": one a call) and, with "auto", `min_snr_db` (30). The first of each list is the default, unless
+        the weight came with a quantization of x: then what is given here goes before it.
 
     Returns
     -------
@@ -130,6 +131,7 @@ def load(
         "calibration": calibration,
         **format_options,
     }
+    check_said_together(precision, options)
     # scipy's matrices as dictionaries of keys are mappings too, but have a shape.
     is_mapping = isinstance(source, Mapping) and not hasattr(source, "shape")
     if is_mapping or isinstance(source, str | os.PathLike):

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from sparseinf.compile.layer_shape import LayerShape
     from sparseinf.compile.plans import Plan
+    from sparseinf.quantize import ActivationQuantization
 
-__all__ = ["explain_columns", "explain_plan"]
+__all__ = ["activations_words", "explain_columns", "explain_plan"]
 
 _BEFORE = ("layer", "shape", "zeros", "columns", "format", "precision", "kernel", "isa", "bytes", "at_columns")
 _AFTER = ("times_from", "break_even_percent", "reason")
@@ -25,6 +26,16 @@ def explain_columns(candidates: Sequence[str]) -> list[str]:
     """Return the columns of a report about layers that have these candidates."""
     times = [f"{name}{suffix}" for name in candidates for suffix in ("_us", "_measured_us")]
     return [*_BEFORE, *times, *_AFTER]
+
+
+def activations_words(activations: ActivationQuantization) -> str:
+    """Return how an int8 layer quantizes its x."""
+    how = {
+        "column": "each row with a scale of its own",
+        "tensor": "with one scale a call",
+        "static": f"always with the scale {activations.scale} and the zero point {activations.zero_point}",
+    }
+    return f"is quantized to {activations.dtype}, {how[activations.scales]}"
 
 
 def explain_plan(plan: Plan, shape: LayerShape) -> dict[str, Any]:

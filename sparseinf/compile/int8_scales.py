@@ -1,4 +1,4 @@
-"""What makes floats of an int8 layer's integers, and whether 32 bits hold its sums."""
+"""What makes floats of an int8 layer's integers, and which rows have sums that 32 bits do not hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sparseinf.quantize import ActivationQuantization
 
-__all__ = ["Int8Scales", "check_sums"]
+__all__ = ["Int8Scales", "too_long_row"]
 
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_ACTIVATION = 255
@@ -44,25 +44,25 @@ class Int8Scales:
         return {"row_scales": self.rows, "activations": activations}
 
 
-def check_sums(integers: Csr | Dense) -> None:
-    """Refuse int8 weights whose sums may not fit 32 bits.
+def too_long_row(integers: Csr | Dense) -> str | None:
+    """Name a row of an int8 weight whose sums may not fit 32 bits: absolute values times the largest activation.
 
-    Raises
-    ------
-    ValueError
-        If the absolute values of a row, times the largest activation, are too large.
+    Returns
+    -------
+    str or None
+        What is wrong with it; None if all sums fit.
     """
     in_features = integers.shape[1]
     if in_features * _LARGEST_WEIGHT * _LARGEST_ACTIVATION <= _LARGEST_SUM:
-        return  # whatever the weights are
+        return None  # whatever the weights are
     sums = _absolute_row_sums(integers)
     row = int(sums.argmax()) if sums.size else 0
-    if sums.size and _LARGEST_ACTIVATION * sums[row] > _LARGEST_SUM:
-        raise ValueError(
-            f"row {row} of the weight has int8 values with an absolute sum of {sums[row]:.0f}, but sums of products "
-            f"with 8-bit activations are exact only up to {_LARGEST_SUM // _LARGEST_ACTIVATION}; load the weight with "
-            "precision='float32', or split it along in_features"
-        )
+    if not sums.size or _LARGEST_ACTIVATION * sums[row] <= _LARGEST_SUM:
+        return None
+    return (
+        f"row {row} of the weight has int8 values with an absolute sum of {sums[row]:.0f}, but sums of products with "
+        f"8-bit activations are exact only up to {_LARGEST_SUM // _LARGEST_ACTIVATION}"
+    )
 
 
 def _absolute_row_sums(integers: Csr | Dense) -> NDArray[np.float64]:

@@ -14,7 +14,15 @@ from sparseinf.quantize.activation import DTYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Int8Options", "check_options", "checked_batch", "checked_patterns", "checked_seconds", "split_int8_options"]
+__all__ = [
+    "Int8Options",
+    "check_options",
+    "check_said_together",
+    "checked_batch",
+    "checked_patterns",
+    "checked_seconds",
+    "split_int8_options",
+]
 
 _FORMATS = ("auto", "dense", "csr", "block", "nm")
 _TUNINGS = ("measure", "model", "off")
@@ -26,28 +34,32 @@ MIN_SNR_DB = 30.0
 
 @dataclass(frozen=True)
 class Int8Options:
-    """The options that only int8 has; `load` tells of them."""
+    """The options that only int8 has; `load` tells of them. None: nothing was said, so that what was saved holds."""
 
     calibration: Any = None
-    calibration_method: str = "minmax"
-    activation_dtype: str = "uint8"
-    activation_scales: str = "column"
-    min_snr_db: float = MIN_SNR_DB
+    calibration_method: str | None = None
+    activation_dtype: str | None = None
+    activation_scales: str | None = None
+    min_snr_db: float | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Return the names of the options."""
         return tuple(field.name for field in fields(cls))
 
-    def not_default(self) -> list[str]:
-        """Return the names of those that say something else than their defaults."""
-        defaults = Int8Options()
-        return [
-            name
-            for name in self.names()
-            if getattr(self, name) is not getattr(defaults, name)
-            and (name == "calibration" or getattr(self, name) != getattr(defaults, name))
-        ]
+    def said(self) -> list[str]:
+        """Return the names of those that were given."""
+        return [name for name in self.names() if getattr(self, name) is not None]
+
+    @property
+    def snr_floor_db(self) -> float:
+        """What `min_snr_db` is, or else its default."""
+        return MIN_SNR_DB if self.min_snr_db is None else float(self.min_snr_db)
+
+    def to_save(self) -> dict[str, Any]:
+        """Return what another choice between the precisions needs to know; samples are not saved."""
+        dynamic = {"activation_dtype": self.activation_dtype, "activation_scales": self.activation_scales}
+        return {"min_snr_db": self.snr_floor_db, **{name: said for name, said in dynamic.items() if said is not None}}
 
 
 _NO_INT8_OPTIONS = Int8Options()
@@ -81,12 +93,13 @@ def check_options(
         ("precision", precision, _PRECISIONS),
         ("format", format, _FORMATS),
         ("tune", tune, _TUNINGS),
-        ("calibration_method", int8.calibration_method, METHODS),
-        ("activation_dtype", int8.activation_dtype, DTYPES),
-        ("activation_scales", int8.activation_scales, ("column", "tensor")),
+        ("calibration_method", int8.calibration_method, (None, *METHODS)),
+        ("activation_dtype", int8.activation_dtype, (None, *DTYPES)),
+        ("activation_scales", int8.activation_scales, (None, "column", "tensor")),
     ):
         if value not in allowed:
-            raise ValueError(f"{option} must be one of {', '.join(map(repr, allowed))}, but is {value!r}")
+            names = ", ".join(repr(name) for name in allowed if name is not None)
+            raise ValueError(f"{option} must be one of {names}, but is {value!r}")
     patterns = checked_patterns(block=block, nm=nm)
     for name, example in (("block", "block=(4, 1)"), ("nm", "nm=(2, 4)")):
         if name in patterns and format != name:
@@ -97,19 +110,40 @@ def check_options(
 
 
 def _check_int8_options(int8: Int8Options, precision: str) -> None:
-    said = int8.not_default()
+    said = int8.said()
     if precision == "float32" and said:
         raise ValueError(
             f"{said[0]} is for precision='int8' or 'auto', but the layer computes in float32; leave it out, or add one "
             "of these"
         )
     floor = int8.min_snr_db
-    if isinstance(floor, bool | str) or not hasattr(floor, "__float__") or math.isnan(float(floor)):
-        raise ValueError(f"min_snr_db must be a number of decibels, but is {floor!r}")
-    if int8.calibration is not None and int8.activation_scales != "column":
+    if floor is not None and (isinstance(floor, bool | str) or not hasattr(floor, "__float__")):
+        raise TypeError(f"min_snr_db must be a number of decibels, but is {floor!r}")
+    if floor is not None and not math.isfinite(floor):
+        raise ValueError(f"min_snr_db must be a finite number of decibels, but is {floor!r}")
+    if int8.calibration is not None and int8.activation_scales is not None:
         raise ValueError(
             f"calibration gives x one scale for ever, but activation_scales={int8.activation_scales!r} asks for one a "
             "call; leave out one of the two"
+        )
+
+
+def check_said_together(precision: str, options: Mapping[str, Any]) -> None:
+    """Refuse options of int8 that a call of `load` gives, but that have no effect without others.
+
+    Raises
+    ------
+    ValueError
+        If one has none.
+    """
+    if options.get("calibration_method") is not None and options.get("calibration") is None:
+        raise ValueError(
+            "calibration_method says how samples of x become a scale, but there are no samples; add calibration=, or "
+            "leave it out"
+        )
+    if options.get("min_snr_db") is not None and precision == "int8":
+        raise ValueError(
+            "min_snr_db is for precision='auto', which weighs it, but precision is 'int8'; leave out one of the two"
         )
 
 
