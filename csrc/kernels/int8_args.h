@@ -62,7 +62,7 @@ struct QuantizeArgs {
     int64_t stride_bytes;
     int64_t count;
     float inverse_scale;
-    float zero;
+    int32_t zero;
     uint8_t* out;
 };
 

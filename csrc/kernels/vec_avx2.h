@@ -124,18 +124,17 @@ inline Vec8 subtract_product(Vec8 a, int32_t factor, Vec8 b) {
     return {_mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(a.v), product))};
 }
 inline Vec8 float_of_integer(Vec8 x) { return {_mm256_cvtepi32_ps(_mm256_castps_si256(x.v))}; }
-// The first `count` lanes, whole numbers from 0 to 255, as bytes.
-inline void store_bytes(Vec8 x, uint8_t* p, int count) {
-    const __m256i lanes = _mm256_cvtps_epi32(x.v);
-    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
-    const __m128i bytes = _mm_packus_epi16(words, words);
-    if (count == Vec8::kWidth) {
-        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
-        return;
-    }
-    uint8_t each[16];
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(each), bytes);
-    for (int i = 0; i < count; ++i) p[i] = each[i];
+// p[i] = clamp(rint(x[i]) + zero, 0, 255), x at least -2^22. A sum with 1.5 * 2^23 holds a whole number in its bits; of
+// what is too large for that, the bits are large too.
+inline void store_bytes(const Vec8 (&x)[4], int32_t zero, uint8_t* p) {
+    const __m256 magic = _mm256_set1_ps(12582912.0f);
+    const __m256i shift = _mm256_sub_epi32(_mm256_set1_epi32(zero), _mm256_castps_si256(magic));
+    __m256i q[4];
+    for (int i = 0; i < 4; ++i) q[i] = _mm256_add_epi32(_mm256_castps_si256(_mm256_add_ps(x[i].v, magic)), shift);
+    const __m256i words01 = _mm256_packs_epi32(q[0], q[1]), words23 = _mm256_packs_epi32(q[2], q[3]);
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm256_permutevar8x32_epi32(_mm256_packus_epi16(words01, words23), in_order));
 }
 inline Vec4 low_half(Vec8 x) { return {_mm256_castps256_ps128(x.v)}; }
 inline float sum(Vec8 x) {

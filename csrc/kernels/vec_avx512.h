@@ -87,9 +87,16 @@ inline Vec16 subtract_product(Vec16 a, int32_t factor, Vec16 b) {
     return {_mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a.v), product))};
 }
 inline Vec16 float_of_integer(Vec16 x) { return {_mm512_cvtepi32_ps(_mm512_castps_si512(x.v))}; }
-// The first `count` lanes, whole numbers from 0 to 255, as bytes.
-inline void store_bytes(Vec16 x, uint8_t* p, int count) {
-    _mm_mask_storeu_epi8(p, Vec16::mask(count), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v)));
+// p[i] = clamp(rint(x[i]) + zero, 0, 255), x at least -2^22. A sum with 1.5 * 2^23 holds a whole number in its bits; of
+// what is too large for that, the bits are large too.
+inline void store_bytes(const Vec16 (&x)[4], int32_t zero, uint8_t* p) {
+    const __m512 magic = _mm512_set1_ps(12582912.0f);
+    const __m512i shift = _mm512_sub_epi32(_mm512_set1_epi32(zero), _mm512_castps_si512(magic));
+    __m512i q[4];
+    for (int i = 0; i < 4; ++i) q[i] = _mm512_add_epi32(_mm512_castps_si512(_mm512_add_ps(x[i].v, magic)), shift);
+    const __m512i words01 = _mm512_packs_epi32(q[0], q[1]), words23 = _mm512_packs_epi32(q[2], q[3]);
+    const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(in_order, _mm512_packus_epi16(words01, words23)));
 }
 inline Vec8 low_half(Vec16 x) { return {_mm512_castps512_ps256(x.v)}; }
 inline float sum(Vec16 x) {

@@ -123,9 +123,12 @@ inline VecPortable subtract_product(VecPortable a, int32_t factor, VecPortable b
 inline VecPortable float_of_integer(VecPortable x) {
     return {__builtin_convertvector(reinterpret_cast<VecPortable::Bits>(x.v), VecPortable::Lanes)};
 }
-// The first `count` lanes, whole numbers from 0 to 255, as bytes.
-inline void store_bytes(VecPortable x, uint8_t* p, int count) {
-    for (int i = 0; i < count; ++i) p[i] = static_cast<uint8_t>(static_cast<int32_t>(x.v[i]) & 255);
+// p[i] = clamp(rint(x[i]) + zero, 0, 255), x at least -2^22
+inline void store_bytes(const VecPortable (&x)[4], int32_t zero, uint8_t* p) {
+    for (int i = 0; i < 16; ++i) {
+        const float q = round_to_integer(x[i / 4]).v[i % 4] + static_cast<float>(zero);
+        p[i] = q < 255.0f ? (q > 0.0f ? static_cast<uint8_t>(q) : uint8_t{0}) : uint8_t{255};
+    }
 }
 inline Vec2 low_half(VecPortable x) { return {{x.v[0], x.v[1]}}; }
 inline float sum(VecPortable x) { return (x.v[0] + x.v[2]) + (x.v[1] + x.v[3]); }

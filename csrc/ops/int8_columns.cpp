@@ -27,8 +27,7 @@ struct QuantizedColumn {
             scale = int8.activations.scale_of(is_tensor ? call.x_range
                                                         : int8.kernels.range({row, stride_bytes, layer.in_features}));
         }
-        int8.kernels.quantize(
-            {row, stride_bytes, layer.in_features, scale.inverse, static_cast<float>(scale.zero), to});
+        int8.kernels.quantize({row, stride_bytes, layer.in_features, scale.inverse, scale.zero, to});
         std::fill(to + layer.in_features, to + size, uint8_t{0});
     }
 };

@@ -15,15 +15,14 @@ namespace {
 constexpr int64_t kDenseChunkRows = 512;
 constexpr int64_t kDenseBlockQuads = 512;
 
-// Features that are quantized and transposed at a time: 64 columns of them lie in the L1 cache.
-constexpr int64_t kQuantizedFeatures = 256;
-
 // Which panels a family reads (int8_args.h).
 struct Int8Layout {
     int64_t num_features;
     bool is_bytes;
 
     int64_t num_quads() const { return (num_features + 3) / 4; }
+    // From one quantized column to the next: an odd number of cache lines, so that they fall into different sets.
+    int64_t column_bytes() const { return round_up(num_features, 2 * kCacheLineBytes) + kCacheLineBytes; }
 };
 
 // One thread's working memory while it runs panels: a panel of x, where its columns' scales come from, and the sums of
@@ -31,7 +30,7 @@ struct Int8Layout {
 class Int8Workspace {
 public:
     static int64_t bytes(int64_t width, const Int8Layout& layout, int64_t chunk_rows) {
-        return kHeaderBytes + round_up(width * kQuantizedFeatures, kCacheLineBytes) +
+        return kHeaderBytes + width * layout.column_bytes() +
                round_up(4 * width * (layout.num_quads() + chunk_rows) + 4 * kCacheLineBytes, kCacheLineBytes);
     }
 
@@ -89,44 +88,32 @@ private:
         const int vector_width = layer.kernels.vector_width;
         choose_shape(count, vector_width);
         const int64_t main = shape.num_wide * vector_width, tail = shape.has_half ? vector_width / 2 : 0;
-        auto* quantized = reinterpret_cast<uint8_t*>(memory_);
-        auto* at = reinterpret_cast<float*>(memory_ + round_up(num_columns_ * kQuantizedFeatures, kCacheLineBytes));
+        auto* at = reinterpret_cast<float*>(memory_ + num_columns_ * layout_.column_bytes());
         const auto take = [&at](int64_t size) { return std::exchange(at, at + round_up(size, 16)); };
         x = {take(layout_.num_quads() * main), take(layout_.num_quads() * tail)};
         sums = {take(chunk_rows_ * main), take(chunk_rows_ * tail)};
 
-        const int64_t stride_bytes = call.x.feature_stride_bytes();
-        std::array<const char*, kMaxPanelColumns> from, rows;
-        std::array<float, kMaxPanelColumns> inverse_scales;
+        // A column at a time: its second visit, which quantizes, finds it in the L1 cache.
+        const int64_t stride_bytes = call.x.feature_stride_bytes(), column_bytes = layout_.column_bytes();
+        std::array<const char*, kMaxPanelColumns> columns;
         scales_.fill(0);
         zeros_.fill(0);
         for (int64_t n = 0; n < count; ++n) {
             const auto i = static_cast<size_t>(n);
-            from[i] = call.x.row(first + n);
-            rows[i] = reinterpret_cast<const char*>(quantized + n * kQuantizedFeatures);
-            const ActivationScale scale = scale_of_row(call, *layer.int8, from[i]);
+            const char* from = call.x.row(first + n);
+            const ActivationScale scale = scale_of_row(call, *layer.int8, from);
             scales_[i] = scale.scale;
-            inverse_scales[i] = scale.inverse;
             zeros_[i] = scale.zero;
+            auto* to = reinterpret_cast<uint8_t*>(memory_ + n * column_bytes);
+            layer.int8->kernels.quantize({from, stride_bytes, layout_.num_features, scale.inverse, scale.zero, to});
+            std::fill(to + layout_.num_features, to + 4 * layout_.num_quads(), uint8_t{0});
+            columns[i] = reinterpret_cast<const char*>(to);
         }
-        for (int64_t feature = 0; feature < layout_.num_features; feature += kQuantizedFeatures) {
-            const int64_t size = std::min(kQuantizedFeatures, layout_.num_features - feature);
-            const int64_t num_quads = (size + 3) / 4;
-            for (int64_t n = 0; n < count; ++n) {
-                const auto i = static_cast<size_t>(n);
-                uint8_t* to = quantized + n * kQuantizedFeatures;
-                layer.int8->kernels.quantize({from[i] + feature * stride_bytes, stride_bytes, size, inverse_scales[i],
-                                              static_cast<float>(zeros_[i]), to});
-                std::fill(to + size, to + 4 * num_quads, uint8_t{0});
-            }
-            const int64_t quad = feature / 4;
-            const Panel to{x.main + quad * main, x.tail + quad * tail};
-            layer.kernels.pack(
-                {rows.data(), sizeof(float), static_cast<int32_t>(count), static_cast<int32_t>(num_quads), to},
-                shape.num_wide, shape.has_half);
-            if (layout_.is_bytes) {
-                layer.int8->kernels.split_quads[byte_width()](reinterpret_cast<uint8_t*>(to.main), num_quads);
-            }
+        layer.kernels.pack(
+            {columns.data(), sizeof(float), static_cast<int32_t>(count), static_cast<int32_t>(layout_.num_quads()), x},
+            shape.num_wide, shape.has_half);
+        if (layout_.is_bytes) {
+            layer.int8->kernels.split_quads[byte_width()](reinterpret_cast<uint8_t*>(x.main), layout_.num_quads());
         }
     }
 
