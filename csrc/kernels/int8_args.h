@@ -13,6 +13,7 @@
 
 #include <cstdint>
 
+#include "few_columns_args.h"
 #include "kernel_args.h"
 
 namespace sparseinf {
@@ -80,6 +81,10 @@ struct Int8KernelTable {
     GemvDenseKernel gemv_dense;
     SpmmQuadsKernel spmm_quads[kNumByteWidths];  // by log2(T / 16)
     SplitQuadsKernel split_quads[kNumByteWidths];
+    int max_lookup_columns;  // columns of x that spmm_lookup takes at a time
+    SpmmLookupKernel spmm_lookup[kNumLookupWindows][kMaxLookupColumns];  // by window (64, 128), then columns - 1
+    GemvBitmapInt8Kernel gemv_bitmap;
+    FinishColumnsKernel finish_columns;
     RangeKernel range;
     QuantizeKernel quantize;
 };

@@ -1,14 +1,16 @@
 // The int8 kernels of level avx512vnni: avx512 and VNNI.
 #include "dot_vnni.h"
 #include "lanes_avx512.h"
+#include "rearrange_avx512.h"
 #include "vec_avx512.h"
 // The bodies below are written over the vectors above.
+#include "few_columns_table.h"
 #include "int8_kernel_table.h"
 
 namespace sparseinf {
 
 extern const Int8KernelTable kInt8KernelsAvx512Vnni;
-constexpr Int8KernelTable kInt8KernelsAvx512Vnni =
-    make_int8_kernel_table<Vec16, Lanes16, Lanes8, 6, 32, Bytes16, Bytes32, Bytes64>();
+constexpr Int8KernelTable kInt8KernelsAvx512Vnni = with_few_columns<Vec16, ShuffledWindow, 16, Expansion>(
+    make_int8_kernel_table<Vec16, Lanes16, Lanes8, 6, 32, Bytes16, Bytes32, Bytes64>());
 
 }  // namespace sparseinf

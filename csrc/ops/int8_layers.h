@@ -2,7 +2,9 @@
 #pragma once
 
 #include "ops/linear_call.h"
+#include "pack/bitmap_pack.h"
 #include "pack/dense_int8_pack.h"
+#include "pack/lookup_pack.h"
 #include "pack/quad_pack.h"
 
 namespace sparseinf {
@@ -13,5 +15,9 @@ void run_on_panels(const QuadPack& pack, const LinearLayer& layer, const LinearC
 
 // One column at a time, by the matrix-vector kernels.
 void run_on_columns(const DenseInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);
+void run_on_columns(const BitmapInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);
+
+// A few columns at a time.
+void run_on_groups(const LookupPack& pack, const LinearLayer& layer, const LinearCall& call);
 
 }  // namespace sparseinf

@@ -27,7 +27,9 @@ const char* kernel_family(const Pack& pack, int64_t num_columns) {
                    [&](const SellPack&) { return is_vector ? "gemv_sell_f32" : "spmm_sell_f32"; },
                    [&](const BlockPack&) { return is_vector ? "gemv_block4x1_f32" : "spmm_block4x1_f32"; },
                    [&](const DenseInt8Pack&) { return is_vector ? "gemv_dense_int8" : "spmm_dense_int8"; },
-                   [](const QuadPack&) { return "spmm_csr_int8"; }},
+                   [](const QuadPack&) { return "spmm_csr_int8"; },
+                   [](const BitmapInt8Pack&) { return "gemv_bitmap_int8"; },
+                   [&](const LookupPack&) { return is_vector ? "gemv_lookup_int8" : "spmm_lookup_int8"; }},
         pack.form);
 }
 
@@ -81,7 +83,9 @@ void Linear::run(const LinearCall& call) const {
                    [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); },
                    [&](const SellPack& pack) { run_either(pack); }, [&](const BlockPack& pack) { run_either(pack); },
                    [&](const DenseInt8Pack& pack) { run_either(pack); },
-                   [&](const QuadPack& pack) { run_on_panels(pack, layer, call); }},
+                   [&](const QuadPack& pack) { run_on_panels(pack, layer, call); },
+                   [&](const BitmapInt8Pack& pack) { run_on_columns(pack, layer, call); },
+                   [&](const LookupPack& pack) { run_on_groups(pack, layer, call); }},
         pack_for(call.num_columns).form);
 }
 

@@ -8,13 +8,16 @@
 #include "pack/csr_pack.h"
 #include "pack/dense_int8_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/lookup_pack.h"
 #include "pack/quad_pack.h"
 #include "pack/sell_pack.h"
 
 namespace sparseinf {
 
 struct Pack {
-    std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack, DenseInt8Pack, QuadPack> form;
+    std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack, DenseInt8Pack, QuadPack, BitmapInt8Pack,
+                 LookupPack>
+        form;
 
     bool is_int8() const { return form.index() >= 5; }
 };

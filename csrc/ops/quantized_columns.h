@@ -1,0 +1,51 @@
+// Columns of x as the int8 kernels for few columns read them: bytes, one column after the other.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "common/aligned_buffer.h"
+#include "ops/linear_call.h"
+
+namespace sparseinf {
+
+class QuantizedColumns {
+public:
+    static constexpr int64_t kMaxColumns = 64;
+
+    // Bytes from one column to the next, for columns filled up to `size` features. Columns begin in different sets of
+    // the L1 cache: kernels go through all of them side by side.
+    static int64_t stride_of(int64_t size) {
+        const int64_t lines = (size + kCacheLineBytes - 1) / kCacheLineBytes;
+        return (lines | 1) * kCacheLineBytes;
+    }
+
+    // Into `memory` on a cache-line boundary, one stride_of(size) a column.
+    QuantizedColumns(uint8_t* memory, int64_t size) : features_(memory), size_(size), stride_(stride_of(size)) {}
+
+    // Quantizes columns [first, first + count) of a call; count is at most kMaxColumns.
+    void quantize(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count, int num_threads);
+
+    const uint8_t* column(int64_t n) const { return features_ + n * stride_; }
+    int64_t stride() const { return stride_; }
+
+    // Sums of columns [first, first + count), those of some rows, become parts of rows of y.
+    struct Sums {
+        const int32_t* data;  // [column][stride], readable for fifteen past the last
+        int64_t stride;
+        int64_t first_row;
+        int64_t num_rows;
+    };
+    void finish(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count, const int32_t* row_sums,
+                const Sums& sums) const;
+
+private:
+    uint8_t* features_;
+    int64_t size_;
+    int64_t stride_;
+    int64_t first_ = 0;
+    std::array<float, kMaxColumns> scales_;
+    std::array<int32_t, kMaxColumns> zeros_;
+};
+
+}  // namespace sparseinf
