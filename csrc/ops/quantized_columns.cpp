@@ -21,8 +21,7 @@ void QuantizedColumns::quantize(const LinearCall& call, const LinearLayer& layer
             scale = activations.scale_of(int8.kernels.range({row, stride_bytes, layer.in_features}));
         }
         uint8_t* to = features_ + n * stride_;
-        int8.kernels.quantize(
-            {row, stride_bytes, layer.in_features, scale.inverse, scale.zero, to});
+        int8.kernels.quantize({row, stride_bytes, layer.in_features, scale.inverse, scale.zero, to});
         std::fill(to + layer.in_features, to + size_, uint8_t{0});
         scales_[static_cast<size_t>(n)] = scale.scale;
         zeros_[static_cast<size_t>(n)] = scale.zero;

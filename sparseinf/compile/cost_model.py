@@ -58,7 +58,7 @@ def predict_ns(pack: str, shape: LayerShape, num_columns: int, isa: str) -> floa
     if pack in int8_costs.PACKS:
         int8 = int8_costs.CONSTANTS[isa]
         work, constants = int8_costs.terms(pack, shape, num_columns, int8), vars(int8)
-        num_passes, least_ns = 1, 0.0
+        num_passes, least_ns = int8_costs.passes(pack, num_columns), 0.0
     else:
         float32 = float32_costs.CONSTANTS[float32_isa(isa)]
         work, constants = float32_costs.terms(pack, shape, num_columns, float32), vars(float32)

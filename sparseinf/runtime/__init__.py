@@ -19,11 +19,13 @@ decode_columns = _core.decode_columns
 encode_columns = _core.encode_columns
 kernel_family = _core.kernel_family
 pack_bitmap = _core.pack_bitmap
+pack_bitmap_int8 = _core.pack_bitmap_int8
 pack_block = _core.pack_block
 pack_csr = _core.pack_csr
 pack_csr_int8 = _core.pack_csr_int8
 pack_dense = _core.pack_dense
 pack_dense_int8 = _core.pack_dense_int8
+pack_lookup_int8 = _core.pack_lookup_int8
 pack_sell = _core.pack_sell
 
 __all__ = [
@@ -43,11 +45,13 @@ __all__ = [
     "float32_isa",
     "kernel_family",
     "pack_bitmap",
+    "pack_bitmap_int8",
     "pack_block",
     "pack_csr",
     "pack_csr_int8",
     "pack_dense",
     "pack_dense_int8",
+    "pack_lookup_int8",
     "pack_sell",
     "use_isa",
 ]
