@@ -124,12 +124,6 @@ TEST(int8_packs_for_few_columns_are_the_same_for_any_number_of_threads) {
 
 int64_t num_slots(const LookupPack& pack) { return pack.steps.size() * 4 * kLookupLanes; }
 
-TEST(even_rows_are_looked_up_in_order) {
-    std::mt19937 random(23);
-    const Matrix matrix = random_int8_matrix({64, 600}, 0.5, random);
-    for (const int32_t window : kWindows) CHECK(pack_lookup(matrix.view(), window, 1).chunks[0].rows.empty());
-}
-
 // A row a thousand times longer than the others must not fill slices with zeros.
 TEST(lookup_packs_of_skewed_rows_stay_small) {
     std::mt19937 random(24);
