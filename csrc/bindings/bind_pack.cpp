@@ -37,8 +37,8 @@ std::shared_ptr<Pack> share(Form form) {
 }
 
 const char* kind_of(const Pack& pack) {
-    static constexpr const char* kKinds[] = {"dense",      "csr",      "bitmap",      "sell",       "block4x1",
-                                             "dense_int8", "csr_int8", "bitmap_int8", "lookup_int8"};
+    static constexpr const char* kKinds[] = {"dense",      "csr",      "bitmap",      "sell",        "block4x1",
+                                             "dense_int8", "csr_int8", "bitmap_int8", "lookup_int8", "block4x1_int8"};
     return kKinds[pack.form.index()];
 }
 
@@ -63,6 +63,8 @@ py::tuple to_csr(const Pack& pack) {
         return allocate_and_fill(*bitmap, unpack_bitmap_int8);
     }
     if (const auto* lookup = std::get_if<LookupPack>(&pack.form)) return allocate_and_fill(*lookup, unpack_lookup);
+    if (const auto* blocks = std::get_if<BlockInt8Pack>(&pack.form))
+        return allocate_and_fill(*blocks, unpack_block_int8);
     throw py::value_error("a dense pack has no CSR arrays; use to_dense");
 }
 
@@ -186,6 +188,17 @@ void bind_pack(py::module_& m) {
             const KernelTable& kernels = kernels_for(isa_argument(isa));
             const py::gil_scoped_release release;
             return share(pack_block(view, kernels, num_threads));
+        },
+        py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
+        py::arg("num_columns"), py::arg("isa"), py::arg("num_threads"));
+    m.def(
+        "pack_block_int8",
+        [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
+           int64_t num_columns, const std::string& isa, int num_threads) {
+            const CsrView view = csr_view(row_offsets, columns, values, num_columns);
+            const KernelTable& kernels = kernels_for(isa_argument(isa));
+            const py::gil_scoped_release release;
+            return share(pack_block_int8(view, kernels, num_threads));
         },
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
         py::arg("num_columns"), py::arg("isa"), py::arg("num_threads"));

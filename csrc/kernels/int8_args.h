@@ -9,6 +9,10 @@
 // say float where a lane is meant. Unstructured weights take any four features of a row, from panels of bytes
 //
 //     bytes[feature][T]               T = 16, 32 or 64
+//
+// or, where there are few columns, from panels of copies, each byte four times
+//
+//     copies[feature][T][4]           T = 1 or 8
 #pragma once
 
 #include <cstdint>
@@ -20,6 +24,7 @@ namespace sparseinf {
 
 inline constexpr int kMaxByteColumns = 64;
 inline constexpr int kNumByteWidths = 3;  // 16, 32 and 64 columns
+inline constexpr int kCopiedColumns = 8;
 
 // Rows of one K block that have equally many quads of nonzeros.
 struct QuadRun {
@@ -46,6 +51,32 @@ struct SpmmQuadsArgs {
     bool accumulate;   // false: y is overwritten (first K block), true: added to
 };
 
+// Strips of four rows that have equally many quads of 4x1 blocks in one K block.
+struct StripRun {
+    uint32_t num_strips;
+    uint32_t num_quads;
+};
+
+// One K block of one row chunk of an int8 matrix in 4x1 blocks, the blocks of a strip in fours. Streams:
+//   strips   [strip]                strip inside the chunk: rows 4 * strip to 4 * strip + 3
+//   offsets  [strip][quad][4]       four times the column inside the K block: addresses in panels are then multiples
+//                                   that the processor forms by itself
+//   weights  [strip][quad][row][4]  quads are filled up with zeros
+struct BlockQuads {
+    const StripRun* runs;
+    const uint16_t* strips;
+    const uint16_t* offsets;
+    const int8_t* weights;
+    int32_t num_runs;
+};
+
+struct SpmmBlockQuadsArgs {
+    BlockQuads block;
+    const uint8_t* x;  // the K block's features of a panel of bytes or copies
+    int32_t* y;        // the chunk's sums: [row][T]
+    bool accumulate;   // false: y is overwritten (first K block), true: added to
+};
+
 // The least and the largest of `count` floats and zero. NaN in both if any is NaN or infinite.
 struct RangeArgs {
     const char* row;
@@ -68,10 +99,13 @@ struct QuantizeArgs {
 };
 
 using SpmmQuadsKernel = void (*)(const SpmmQuadsArgs&) noexcept;
+using SpmmBlockQuadsKernel = void (*)(const SpmmBlockQuadsArgs&) noexcept;
 using RangeKernel = Range (*)(const RangeArgs&) noexcept;
 using QuantizeKernel = void (*)(const QuantizeArgs&) noexcept;
 // Turns a panel of quads into one of bytes, in place: [feature / 4][T][4] -> [feature][T].
 using SplitQuadsKernel = void (*)(uint8_t* panel, int64_t num_quads) noexcept;
+// Turns a panel of quads into one of copies: [feature / 4][T][4] -> [feature][T][4].
+using CopyBytesKernel = void (*)(const uint8_t* quads, int64_t num_quads, uint8_t* copies) noexcept;
 
 // All int8 kernels of one instruction-set level. All levels give the same integers.
 struct Int8KernelTable {
@@ -79,7 +113,12 @@ struct Int8KernelTable {
     int max_byte_columns;  // the widest panel of bytes
     SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
     GemvDenseKernel gemv_dense;
-    SpmmQuadsKernel spmm_quads[kNumByteWidths];  // by log2(T / 16)
+    SpmmQuadsKernel spmm_quads[kNumByteWidths];             // by log2(T / 16)
+    SpmmBlockQuadsKernel spmm_block_quads[kNumByteWidths];  // likewise
+    SpmmBlockQuadsKernel spmm_block_copies;
+    SpmmBlockQuadsKernel gemv_block_copies;
+    CopyBytesKernel copy_bytes;
+    CopyBytesKernel copy_column;  // T = 1
     SplitQuadsKernel split_quads[kNumByteWidths];
     int max_lookup_columns;  // columns of x that spmm_lookup takes at a time
     SpmmLookupKernel spmm_lookup[kNumLookupWindows][kMaxLookupColumns];  // by window (64, 128), then columns - 1

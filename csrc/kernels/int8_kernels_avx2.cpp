@@ -11,6 +11,6 @@ namespace sparseinf {
 
 extern const Int8KernelTable kInt8KernelsAvx2;
 constexpr Int8KernelTable kInt8KernelsAvx2 = with_few_columns<Vec8, Window, 4, Expansion>(
-    make_int8_kernel_table<Vec8, Lanes8, Lanes4, 2, 16, Bytes16, Bytes32>());
+    make_int8_kernel_table<Vec8, Lanes8, Lanes4, Lanes8, 2, 16, Bytes16, Bytes32>());
 
 }  // namespace sparseinf

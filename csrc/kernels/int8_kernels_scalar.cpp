@@ -10,6 +10,6 @@ namespace sparseinf {
 
 extern const Int8KernelTable kInt8KernelsScalar;
 constexpr Int8KernelTable kInt8KernelsScalar = with_few_columns<VecPortable, Window, 4, Expansion>(
-    make_int8_kernel_table<VecPortable, Lanes4, Lanes2, 2, 16, Bytes16>());
+    make_int8_kernel_table<VecPortable, Lanes4, Lanes2, Lanes4, 2, 16, Bytes16>());
 
 }  // namespace sparseinf

@@ -22,6 +22,16 @@ struct Lanes4 {
     static Lanes4 broadcast(const float& bits) { return broadcast(static_cast<const void*>(&bits)); }
     static Lanes4 load(const void* p) { return {_mm_loadu_si128(static_cast<const __m128i*>(p))}; }
     void store(void* p) const { _mm_storeu_si128(static_cast<__m128i*>(p), v); }
+    // The first byte of each lane from a, the second from b, the third from c, the fourth from d.
+    static Lanes4 choose(Lanes4 a, Lanes4 b, Lanes4 c, Lanes4 d) {
+#if defined(__AVX512VL__)  // loads that merge
+        const __m128i ab = _mm_mask_blend_epi8(0x2222, a.v, b.v);
+        return {_mm_mask_blend_epi8(0x8888, _mm_mask_blend_epi8(0x4444, ab, c.v), d.v)};
+#else
+        const __m128i odd = _mm_set1_epi16(-256);
+        return {_mm_blend_epi16(_mm_blendv_epi8(a.v, b.v, odd), _mm_blendv_epi8(c.v, d.v, odd), 0xaa)};
+#endif
+    }
     struct Four {
         __m128i v;
         static Four load(const float* p) { return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))}; }
@@ -49,6 +59,15 @@ struct Lanes8 {
     static Lanes8 broadcast(const float& bits) { return broadcast(static_cast<const void*>(&bits)); }
     static Lanes8 load(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
     void store(void* p) const { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+    static Lanes8 choose(Lanes8 a, Lanes8 b, Lanes8 c, Lanes8 d) {
+#if defined(__AVX512VL__)
+        const __m256i ab = _mm256_mask_blend_epi8(0x22222222, a.v, b.v);
+        return {_mm256_mask_blend_epi8(0x88888888, _mm256_mask_blend_epi8(0x44444444, ab, c.v), d.v)};
+#else
+        const __m256i odd = _mm256_set1_epi16(-256);
+        return {_mm256_blend_epi16(_mm256_blendv_epi8(a.v, b.v, odd), _mm256_blendv_epi8(c.v, d.v, odd), 0xaa)};
+#endif
+    }
     static Lanes8 load_each_4_times(const float* p) {
         return {
             _mm256_inserti128_si256(_mm256_castsi128_si256(Lanes4::broadcast(p[0]).v), Lanes4::broadcast(p[1]).v, 1)};

@@ -26,6 +26,16 @@ struct LanesPortable {
         return x;
     }
     void store(void* p) const { __builtin_memcpy(p, v, sizeof v); }
+    // The first byte of each lane from a, the second from b, the third from c, the fourth from d.
+    static LanesPortable choose(LanesPortable a, LanesPortable b, LanesPortable c, LanesPortable d) {
+        uint8_t bytes[4][4 * kLanes], chosen[4 * kLanes];
+        a.store(bytes[0]);
+        b.store(bytes[1]);
+        c.store(bytes[2]);
+        d.store(bytes[3]);
+        for (int i = 0; i < 4 * kLanes; ++i) chosen[i] = bytes[i % 4][i];
+        return load(chosen);
+    }
     static LanesPortable load_each_4_times(const float* p) { return broadcast(*p); }
     void store_sum_of_fours(float* p) const { store(p); }
     using Four = FourInMemory<LanesPortable>;

@@ -133,8 +133,10 @@ private:
     std::array<int32_t, kMaxPanelColumns> zeros_;
 };
 
-struct QuadPanels {
-    const QuadPack& pack;
+// Sparse weights on panels of bytes. kKernels: the kernel of each width.
+template <class Pack, auto kKernels>
+struct BytePanels {
+    const Pack& pack;
 
     Int8Layout x_layout() const { return {pack.num_columns, true}; }
     int64_t num_weights() const { return pack.num_nonzeros; }
@@ -147,7 +149,7 @@ struct QuadPanels {
         return {most, most, most};
     }
     void compute(int64_t chunk, const LinearLayer& layer, const Int8Workspace& work) const {
-        const auto kernel = layer.int8->kernels.spmm_quads[work.byte_width()];
+        const auto kernel = (layer.int8->kernels.*kKernels)[work.byte_width()];
         int64_t column = 0;
         for (const auto& block : pack.chunks[static_cast<size_t>(chunk)].blocks) {
             kernel({block, work.bytes_from(column), reinterpret_cast<int32_t*>(work.sums.main), column > 0});
@@ -158,6 +160,9 @@ struct QuadPanels {
         work.unpack(layer, first_row, pack.row_sums.data(), args);
     }
 };
+
+using QuadPanels = BytePanels<QuadPack, &Int8KernelTable::spmm_quads>;
+using BlockInt8Panels = BytePanels<BlockInt8Pack, &Int8KernelTable::spmm_block_quads>;
 
 struct DenseInt8Panels {
     const DenseInt8Pack& pack;
@@ -192,6 +197,10 @@ struct DenseInt8Panels {
 
 void run_on_panels(const QuadPack& pack, const LinearLayer& layer, const LinearCall& call) {
     run_panels<Int8Workspace>(QuadPanels{pack}, layer, call);
+}
+
+void run_on_panels(const BlockInt8Pack& pack, const LinearLayer& layer, const LinearCall& call) {
+    run_panels<Int8Workspace>(BlockInt8Panels{pack}, layer, call);
 }
 
 void run_on_panels(const DenseInt8Pack& pack, const LinearLayer& layer, const LinearCall& call) {

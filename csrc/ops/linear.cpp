@@ -29,7 +29,8 @@ const char* kernel_family(const Pack& pack, int64_t num_columns) {
                    [&](const DenseInt8Pack&) { return is_vector ? "gemv_dense_int8" : "spmm_dense_int8"; },
                    [](const QuadPack&) { return "spmm_csr_int8"; },
                    [](const BitmapInt8Pack&) { return "gemv_bitmap_int8"; },
-                   [&](const LookupPack&) { return is_vector ? "gemv_lookup_int8" : "spmm_lookup_int8"; }},
+                   [&](const LookupPack&) { return is_vector ? "gemv_lookup_int8" : "spmm_lookup_int8"; },
+                   [&](const BlockInt8Pack&) { return is_vector ? "gemv_block4x1_int8" : "spmm_block4x1_int8"; }},
         pack.form);
 }
 
@@ -85,7 +86,14 @@ void Linear::run(const LinearCall& call) const {
                    [&](const DenseInt8Pack& pack) { run_either(pack); },
                    [&](const QuadPack& pack) { run_on_panels(pack, layer, call); },
                    [&](const BitmapInt8Pack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const LookupPack& pack) { run_on_groups(pack, layer, call); }},
+                   [&](const LookupPack& pack) { run_on_groups(pack, layer, call); },
+                   [&](const BlockInt8Pack& pack) {
+                       if (call.num_columns <= kCopiedColumns) {
+                           run_on_few_columns(pack, layer, call);
+                       } else {
+                           run_on_panels(pack, layer, call);
+                       }
+                   }},
         pack_for(call.num_columns).form);
 }
 

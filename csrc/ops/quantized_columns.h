@@ -28,6 +28,9 @@ public:
 
     const uint8_t* column(int64_t n) const { return features_ + n * stride_; }
     int64_t stride() const { return stride_; }
+    // Of the columns; zeros past the last.
+    const float* scales() const { return scales_.data(); }
+    const int32_t* zeros() const { return zeros_.data(); }
 
     // Sums of columns [first, first + count), those of some rows, become parts of rows of y.
     struct Sums {
@@ -44,8 +47,8 @@ private:
     int64_t size_;
     int64_t stride_;
     int64_t first_ = 0;
-    std::array<float, kMaxColumns> scales_;
-    std::array<int32_t, kMaxColumns> zeros_;
+    std::array<float, kMaxColumns> scales_{};
+    std::array<int32_t, kMaxColumns> zeros_{};
 };
 
 }  // namespace sparseinf

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "pack/bitmap_pack.h"
+#include "pack/block_int8_pack.h"
 #include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_int8_pack.h"
@@ -16,10 +17,13 @@ namespace sparseinf {
 
 struct Pack {
     std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack, DenseInt8Pack, QuadPack, BitmapInt8Pack,
-                 LookupPack>
+                 LookupPack, BlockInt8Pack>
         form;
 
-    bool is_int8() const { return form.index() >= 5; }
+    // int8 packs know the sums of their rows: zero points of x are multiplied by them.
+    bool is_int8() const {
+        return std::visit([](const auto& pack) { return requires { pack.row_sums; }; }, form);
+    }
 };
 
 }  // namespace sparseinf

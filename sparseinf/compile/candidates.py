@@ -166,6 +166,11 @@ def _make_lookup_int8(packs: LayerPacks) -> runtime.Pack:
     )
 
 
+def _make_block_int8(packs: LayerPacks) -> runtime.Pack:
+    csr = packs.integers_csr
+    return runtime.pack_block_int8(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
+
+
 CANDIDATES: dict[str, Candidate] = {
     "dense": Candidate("dense", _make_dense),
     "csr": Candidate("csr", _make_csr),
@@ -176,20 +181,24 @@ CANDIDATES: dict[str, Candidate] = {
     "csr_int8": Candidate("csr", _make_csr_int8, "int8"),
     "bitmap_int8": Candidate("csr", _make_bitmap_int8, "int8"),
     "lookup_int8": Candidate("csr", _make_lookup_int8, "int8"),
+    "block4x1_int8": Candidate("block", _make_block_int8, "int8"),
 }
 """By the names that the runtime and the cost model have for the packs; the first of equals is taken."""
 
 
 def candidates_of(format: str, pattern: Pattern, precision: str = "float32") -> list[str]:
     """Return the names of the candidates of one precision that `load`'s option `format` allows for a weight."""
-    of_precision = {name: candidate for name, candidate in CANDIDATES.items() if candidate.precision == precision}
-    has_strips = pattern.strip_fill > 0 and any(candidate.format == "block" for candidate in of_precision.values())
+    has_strips = pattern.strip_fill > 0
     allowed = {
         "auto": {"dense", "csr", "block"} if has_strips else {"dense", "csr"},
         "block": {"block"} if has_strips else {"csr"},
         "nm": {"csr"},
     }.get(format, {format})
-    return [name for name, candidate in of_precision.items() if candidate.format in allowed]
+    return [
+        name
+        for name, candidate in CANDIDATES.items()
+        if candidate.format in allowed and candidate.precision == precision
+    ]
 
 
 def plain_weight_of_pack(pack: runtime.Pack, shape: tuple[int, int], source_dtype: str) -> Csr | Dense:

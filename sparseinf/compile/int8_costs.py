@@ -5,6 +5,8 @@ columns in the panels of quads, g groups of at most eight columns, and b K block
 
     csr, N > 1          quads * (p * quad_visit + w * quad_step) + w * rows * b * quad_row
     lookup              steps * (g * lookup_step + N * lookup_column) + N * rows * lookup_row
+    block4x1, N > 8     quads * (p * block_visit + w * block_step) + w * strips * block_strip
+    block4x1, N <= 8    quads * (block_few + N * block_column) + N * strips * block_strip
     bitmap              N * positions / 64 * bitmap_group
     dense, N > 1        weights / 4 * (panels * dense_visit + h * dense_half)
     dense, N = 1        weights * dense_scalar
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONSTANTS", "PACKS", "Int8Constants", "pack_bytes", "passes", "terms"]
 
-PACKS = ("dense_int8", "csr_int8", "bitmap_int8", "lookup_int8")
+PACKS = ("dense_int8", "csr_int8", "bitmap_int8", "lookup_int8", "block4x1_int8")
 """The forms of an int8 layer."""
 
 _BLOCK_COLUMNS = 384  # as pack/quad_pack.cpp chooses
@@ -46,6 +48,11 @@ class Int8Constants:
     lookup_column: float
     lookup_row: float
     bitmap_group: float
+    block_visit: float
+    block_step: float
+    block_few: float
+    block_column: float
+    block_strip: float
     dense_visit: float
     dense_half: float
     dense_scalar: float
@@ -54,7 +61,27 @@ class Int8Constants:
 
 
 CONSTANTS: dict[str, Int8Constants] = {
-    level: Int8Constants(half_vector, widest, 0.5, 0.4, 0.5, 0.5, 0.3, 0.5, 1.1, 0.0211, 0.137, 0.012, 0.15, 700.0)
+    level: Int8Constants(
+        half_vector,
+        widest,
+        0.5,
+        0.4,
+        0.5,
+        0.5,
+        0.3,
+        0.5,
+        1.1,
+        0.5,
+        0.8,
+        1.0,
+        0.2,
+        1.0,
+        0.0211,
+        0.137,
+        0.012,
+        0.15,
+        700.0,
+    )
     for level, half_vector, widest in (
         ("scalar", 2, 16),
         ("avx2", 4, 32),
@@ -71,6 +98,8 @@ def pack_bytes(pack: str, shape: LayerShape) -> float:
         return 1.0 * shape.positions
     if pack == "bitmap_int8":
         return shape.num_nonzeros + shape.positions / 8
+    if pack == "block4x1_int8":
+        return 6.2 * shape.num_blocks
     return 128.0 * _lookup_steps(shape) if pack == "lookup_int8" else 3.3 * shape.num_nonzeros
 
 
@@ -99,6 +128,18 @@ def terms(pack: str, shape: LayerShape, num_columns: int, constants: Int8Constan
         work["lookup_step"] = passes(pack, num_columns) * steps
         work["lookup_column"] = num_columns * steps
         work["lookup_row"] = num_columns * shape.out_features
+    elif pack == "block4x1_int8":
+        panels, sixteens = _byte_panels(num_columns, constants.widest_panel)
+        strips = shape.out_features / 4
+        quads = (shape.num_blocks + 1.5 * strips) / 4
+        if num_columns <= _GROUP_COLUMNS:
+            work["block_few"] = quads
+            work["block_column"] = num_columns * quads
+            work["block_strip"] = strips * num_columns / 16
+        else:
+            work["block_visit"] = panels * quads
+            work["block_step"] = sixteens * quads
+            work["block_strip"] = strips * sixteens
     elif pack == "bitmap_int8":
         work["bitmap_group"] = num_columns * shape.positions / 64
     elif num_columns == 1:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["UNSTRUCTURED", "Pattern", "plain_weight"]
 
 _STRIP_ROWS = 4  # what pack/block_pack.h makes of blocks of a multiple of this
+_STRIP_PACKS = frozenset({"block4x1", "block4x1_int8"})
 
 # A weight of fewer positions is not searched: its calls cost more than its arithmetic.
 _LEAST_SEARCHED_POSITIONS = 1 << 12
@@ -51,7 +52,7 @@ class Pattern:
 
     def if_used_by(self, packs: Collection[str]) -> Pattern:
         """Return it; but blocks that were found, and that no pack makes use of, are better kept as csr."""
-        is_in_vain = self.is_found and self.format == "block" and "block4x1" not in packs
+        is_in_vain = self.is_found and self.format == "block" and not _STRIP_PACKS.intersection(packs)
         return replace(self, format="csr", numbers=None, strip_fill=0.0) if is_in_vain else self
 
     def restored(self, weight: Csr | Dense) -> Format:

@@ -21,6 +21,7 @@ kernel_family = _core.kernel_family
 pack_bitmap = _core.pack_bitmap
 pack_bitmap_int8 = _core.pack_bitmap_int8
 pack_block = _core.pack_block
+pack_block_int8 = _core.pack_block_int8
 pack_csr = _core.pack_csr
 pack_csr_int8 = _core.pack_csr_int8
 pack_dense = _core.pack_dense
@@ -47,6 +48,7 @@ __all__ = [
     "pack_bitmap",
     "pack_bitmap_int8",
     "pack_block",
+    "pack_block_int8",
     "pack_csr",
     "pack_csr_int8",
     "pack_dense",

@@ -108,3 +108,11 @@ def pack_block(
     isa: str,
     num_threads: int,
 ) -> Pack: ...
+def pack_block_int8(
+    row_offsets: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: NDArray[np.float32],
+    num_columns: int,
+    isa: str,
+    num_threads: int,
+) -> Pack: ...

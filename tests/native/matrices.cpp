@@ -53,6 +53,15 @@ Matrix random_matrix(Shape shape, double sparsity, Numbers numbers, std::mt19937
     return matrix;
 }
 
+Matrix random_int8_matrix(Shape shape, double sparsity, std::mt19937& random) {
+    Matrix matrix = random_matrix(shape, sparsity, Numbers::kWhole, random);
+    for (float& value : matrix.values) {
+        do value = static_cast<float>(static_cast<int>(random() % 256) - 128);
+        while (value == 0);
+    }
+    return matrix;
+}
+
 std::vector<float> random_values(int64_t size, Numbers numbers, std::mt19937& random) {
     std::vector<float> values(static_cast<size_t>(size));
     for (float& value : values) value = draw(numbers, random);

@@ -36,6 +36,9 @@ enum class Numbers { kWhole, kReal };
 // there are more than two, because real pruned layers have such rows.
 Matrix random_matrix(Shape shape, double sparsity, Numbers numbers, std::mt19937& random);
 
+// Likewise, of whole numbers from -128 to 127.
+Matrix random_int8_matrix(Shape shape, double sparsity, std::mt19937& random);
+
 std::vector<float> random_values(int64_t size, Numbers numbers, std::mt19937& random);
 
 // y[n * num_rows + m] = sum over k of weight[m][k] * x[n * num_columns + k], and how far a float32 sum of the same

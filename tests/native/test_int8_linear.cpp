@@ -33,16 +33,11 @@ constexpr Int8Form kForms[] = {
     {"dense", pack_as_dense},
     {"csr",
      [](const Matrix& matrix, const KernelTable& kernels) -> Pack { return {pack_quads(matrix.view(), kernels, 1)}; }},
+    {"block4x1",
+     [](const Matrix& matrix, const KernelTable& kernels) -> Pack {
+         return {pack_block_int8(matrix.view(), kernels, 1)};
+     }},
 };
-
-Matrix random_int8_matrix(Shape shape, double sparsity, std::mt19937& random) {
-    Matrix matrix = random_matrix(shape, sparsity, Numbers::kWhole, random);
-    for (float& value : matrix.values) {
-        do value = static_cast<float>(static_cast<int>(random() % 256) - 128);
-        while (value == 0);
-    }
-    return matrix;
-}
 
 AlignedBuffer<float> buffer_of(const std::vector<float>& values) {
     AlignedBuffer<float> buffer(static_cast<int64_t>(values.size()));

@@ -7,6 +7,7 @@
 #include "guarded_array.h"
 #include "matrices.h"
 #include "pack/bitmap_pack.h"
+#include "pack/block_int8_pack.h"
 #include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
@@ -97,6 +98,19 @@ TEST(block_packs_come_back) {
     });
 }
 
+TEST(block_int8_packs_come_back) {
+    std::mt19937 random(4);
+    for (const Shape shape : kShapes) {
+        for (const double sparsity : kSparsities) {
+            const Case name(describe(shape) + ", " + describe(sparsity) + " zeros");
+            const Matrix matrix = random_int8_matrix(shape, sparsity, random);
+            const GuardedMatrix guarded(matrix, Side::kEnd);
+            const BlockInt8Pack pack = pack_block_int8(guarded.view, kernels_for(available_isas().back()), 1);
+            check_comes_back(matrix, [&](const CsrOutput& out) { unpack_block_int8(pack, out); });
+        }
+    }
+}
+
 TEST(sell_packs_come_back) {
     for_each_float_isa([](Isa isa) {
         for_each_matrix([&](const Matrix& matrix) {
@@ -172,6 +186,21 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
         CHECK(
             same_bytes(sell.steps, pack_sell(matrix.view(), kernels_for(available_isas().back()), num_threads).steps));
         CHECK(same_bytes(strips.weights, pack_dense(dense.data(), 4100, 90, num_threads).weights));
+    }
+}
+
+TEST(int8_packs_are_the_same_for_any_number_of_threads) {
+    std::mt19937 random(5);
+    const Matrix matrix = random_int8_matrix({4100, 90}, 0.7, random);
+    const KernelTable& kernels = kernels_for(available_isas().back());
+    const BlockInt8Pack block = pack_block_int8(matrix.view(), kernels, 1);
+    CHECK(block.chunks.size() > 3);  // or there would be nothing to share out
+    for (int num_threads = 2; num_threads <= 8; ++num_threads) {
+        const Case threads(std::to_string(num_threads) + " threads");
+        const BlockInt8Pack other = pack_block_int8(matrix.view(), kernels, num_threads);
+        CHECK(same_bytes(block.offsets, other.offsets));
+        CHECK(same_bytes(block.weights, other.weights));
+        CHECK(same_bytes(block.row_sums, other.row_sums));
     }
 }
 
