@@ -14,7 +14,6 @@ from linear_reference import guarded
 
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
-from sparseinf.compile.int8_scales import Int8Scales
 from sparseinf.formats import Csr
 from sparseinf.quantize import ActivationQuantization
 
@@ -54,6 +53,8 @@ class Layer:
         self.activations = activations or ActivationQuantization()
         self.scales = generator.uniform(0.01, 2, weight.shape[0]).astype(np.float32)
         self.bias = generator.standard_normal(weight.shape[0]).astype(np.float32)
+        said = self.activations
+        quantization = runtime.ActivationQuantization(said.scales, said.dtype, said.scale or 0, said.zero_point or 0)
         self.run = runtime.Linear(
             *weight.shape,
             isa=isa,
@@ -61,11 +62,12 @@ class Layer:
             bias=self.bias,
             epilogue=make_epilogue(activation),
             num_threads=threads,
-            **Int8Scales(self.scales, self.activations).arguments(),
+            row_scales=self.scales,
+            activations=quantization,
         )
 
     def check(self, x, residual=None):
-        """Y has the bits of the plain computation."""
+        """Result and plain computation have the same bits."""
         expected = int8_linear(
             x, self.weight, self.scales, self.bias, self.activation, residual, activations=self.activations
         )

@@ -26,16 +26,6 @@ int random_between(int low, int high, std::mt19937& random) {
     return std::uniform_int_distribution<int>(low, high)(random);
 }
 
-// Weights of the full range, -128 to 127.
-Matrix random_int8_matrix(Shape shape, double sparsity, std::mt19937& random) {
-    Matrix matrix = random_matrix(shape, sparsity, Numbers::kWhole, random);
-    for (float& value : matrix.values) {
-        const int number = random_between(-128, 126, random);
-        value = static_cast<float>(number < 0 ? number : number + 1);
-    }
-    return matrix;
-}
-
 // Rows of very different lengths: one of them holds most of the matrix.
 Matrix skewed_matrix(int64_t num_rows, int32_t num_columns, int32_t size, std::mt19937& random) {
     Matrix matrix;
@@ -123,6 +113,18 @@ TEST(int8_packs_for_few_columns_are_the_same_for_any_number_of_threads) {
 }
 
 int64_t num_slots(const LookupPack& pack) { return pack.steps.size() * 4 * kLookupLanes; }
+
+TEST(only_uneven_rows_are_looked_up_out_of_order) {
+    std::mt19937 random(23);
+    // All but one row of 100 nonzeros.
+    const Matrix uneven = skewed_matrix(64, 3000, 100, random);
+    Matrix even{{32, 3000}, {0}, uneven.columns, uneven.values};
+    for (int64_t row = 1; row <= 32; ++row) even.row_offsets.push_back(100 * row);
+    for (const int32_t window : kWindows) {
+        CHECK(pack_lookup(even.view(), window, 1).chunks[0].rows.empty());
+        CHECK(!pack_lookup(uneven.view(), window, 1).chunks[0].rows.empty());
+    }
+}
 
 // A row a thousand times longer than the others must not fill slices with zeros.
 TEST(lookup_packs_of_skewed_rows_stay_small) {
