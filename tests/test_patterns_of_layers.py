@@ -10,7 +10,7 @@ import sparseinf
 from sparseinf import formats, runtime
 from sparseinf.formats import NM, Block, Csr, Dense
 
-ISA = runtime.float32_isa(sparseinf.available_isas()[-1])
+ISA = runtime.float32_isa(runtime.current_isa())
 
 
 def block_weight(shape, block, sparsity, seed=0):
