@@ -78,12 +78,14 @@ def operators(model: bytes, folder: Path) -> list[str]:
 
 
 def test_the_dynamic_model_is_fused_by_onnxruntime(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
     model = dynamic_model([layer_of(8, 12), layer_of(4, 8, bias=False)])
     assert operators(model, tmp_path) == ["DynamicQuantizeMatMul", "Relu"] * 2
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_static_model_becomes_integer_products(bias: bool, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
     layers = [layer_of(8, 12, bias=bias), layer_of(4, 8, "gelu", bias=bias), layer_of(6, 4, None, bias=bias)]
     found = operators(static_model(layers, bench.random_input(5, 12)), tmp_path)
     # ReLU is the zero point of what follows, where that is quantized.
@@ -91,6 +93,7 @@ def test_the_static_model_becomes_integer_products(bias: bool, tmp_path: Path) -
 
 
 def test_the_blockwise_model_is_one_product_a_layer(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
     assert operators(blockwise_model([layer_of(8, 12), layer_of(4, 8)]), tmp_path) == ["MatMulNBits", "Relu"] * 2
 
 
