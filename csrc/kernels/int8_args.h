@@ -26,20 +26,44 @@ inline constexpr int kMaxByteColumns = 64;
 inline constexpr int kNumByteWidths = 3;  // 16, 32 and 64 columns
 inline constexpr int kCopiedColumns = 8;
 
-// Rows of one K block that have equally many quads of nonzeros.
+// A run of row pairs of one K block that share all three trip counts, each of quads of nonzeros:
+//   num_shared   of columns in which both rows have a nonzero: x is brought into order once for both
+//   num_single   of the first row and as many of the second, in turn
+//   num_rest     that only the first row still has
 struct QuadRun {
-    uint32_t num_rows;
-    uint32_t num_quads;
+    uint32_t num_pairs;
+    uint32_t num_shared;
+    uint32_t num_single;
+    uint32_t num_rest;
 };
 
+// Of one pair: how many elements its streams have.
+constexpr int64_t num_offsets(const QuadRun& run) {
+    return 4 * (int64_t{run.num_shared} + 2 * int64_t{run.num_single} + run.num_rest);
+}
+constexpr int64_t num_weights(const QuadRun& run) {
+    return 4 * (2 * (int64_t{run.num_shared} + run.num_single) + run.num_rest);
+}
+
+// A pair whose trip counts count nonzeros, those that are shared in whole quads.
+constexpr QuadRun quads_of(const PairedRows& pair) {
+    const uint32_t num_single = (pair.num_single + 3) / 4;
+    return {1, pair.num_shared / 4, num_single, (pair.num_single + pair.num_rest + 3) / 4 - num_single};
+}
+
+// Where a column's x lies in a panel of bytes, in eighths of a feature's bytes: the processor's own addresses multiply
+// by up to eight.
+inline constexpr int kQuadOffsetsAColumn = 8;
+inline constexpr int kMaxQuadBlockColumns = 65536 / kQuadOffsetsAColumn;
+
 // One K block of one row chunk of an int8 matrix, nonzeros of a row in fours. Streams:
-//   rows     [row]            row inside the chunk
-//   columns  [row][quad][4]   column inside the K block
-//   weights  [row][quad][4]   quads are filled up with zeros
+//   rows     2 a pair                                   row inside the chunk
+//   offsets  4 a quad: shared, 2 * single, rest a pair  kQuadOffsetsAColumn * column inside the K block
+//   weights  4 a quad: 2 * shared, 2 * single, rest     first row's, second row's, ...; quads are filled up with zeros
 struct QuadBlock {
     const QuadRun* runs;
     const uint16_t* rows;
-    const uint16_t* columns;
+    const uint16_t* offsets;
     const int8_t* weights;
     int32_t num_runs;
 };
@@ -47,7 +71,7 @@ struct QuadBlock {
 struct SpmmQuadsArgs {
     QuadBlock block;
     const uint8_t* x;  // the K block's features of a panel of bytes
-    int32_t* y;        // the chunk's sums: [row][T]
+    int32_t* y;        // the chunk's sums: [row][T], and one row more, for partners that do not exist
     bool accumulate;   // false: y is overwritten (first K block), true: added to
 };
 

@@ -11,6 +11,6 @@ namespace sparseinf {
 
 extern const Int8KernelTable kInt8KernelsAvx512Vbmi;
 constexpr Int8KernelTable kInt8KernelsAvx512Vbmi = with_few_columns<Vec16, PermutedWindow, 16, Expansion64>(
-    make_int8_kernel_table<Vec16, Lanes16, Lanes8, Lanes8, 6, 32, Bytes16, Bytes32, Bytes64>());
+    make_int8_kernel_table<Vec16, Lanes16, Lanes8, Lanes8, 6, 32, Bytes16InOne, Bytes32, Bytes64>());
 
 }  // namespace sparseinf

@@ -265,6 +265,7 @@ struct KernelTable {
     MarkColumnsKernel mark_columns;
     PairRowsKernel pair_rows;
     WritePairsKernel write_pairs;
+    WriteQuadsKernel write_quads;
     PeakKernel peak;
     ReadKernel read;
 };

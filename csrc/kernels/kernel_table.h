@@ -16,6 +16,7 @@
 #include "spmm_sell.h"
 #include "vec1.h"
 #include "write_pairs.h"
+#include "write_quads.h"
 
 namespace {
 
@@ -61,6 +62,7 @@ constexpr KernelTable make_kernel_table() {
     table.mark_columns = mark_columns<Wide>;
     table.pair_rows = pair_rows;
     table.write_pairs = write_pairs<Wide>;
+    table.write_quads = write_quads<Wide>;
     table.peak = peak_multiply_add<Wide>;
     table.read = read_all<Wide>;
     add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, 0, false>(table);

@@ -97,6 +97,7 @@ inline Lanes4 low_half(Lanes8 x) { return {_mm256_castsi256_si128(x.v)}; }
 struct Bytes16 {
     using Lanes = Lanes4;
     static constexpr int kColumns = 16;
+    static constexpr int kVectors = 4;
 
     static void interleave(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, Lanes4 (&out)[4]) {
         const __m128i r0 = Lanes4::load(a).v, r1 = Lanes4::load(b).v, r2 = Lanes4::load(c).v, r3 = Lanes4::load(d).v;
@@ -125,6 +126,7 @@ struct Bytes16 {
 struct Bytes32 {
     using Lanes = Lanes8;
     static constexpr int kColumns = 32;
+    static constexpr int kVectors = 4;
 
     static void interleave(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, Lanes8 (&out)[4]) {
         const __m256i r0 = Lanes8::load(a).v, r1 = Lanes8::load(b).v, r2 = Lanes8::load(c).v, r3 = Lanes8::load(d).v;

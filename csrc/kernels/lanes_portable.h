@@ -65,6 +65,7 @@ inline Lanes2 low_half(Lanes4 x) { return {{x.v[0], x.v[1]}}; }
 struct Bytes16 {
     using Lanes = Lanes4;
     static constexpr int kColumns = 16;
+    static constexpr int kVectors = 4;
 
     static void interleave(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, Lanes4 (&out)[4]) {
         for (int i = 0; i < 4; ++i) {

@@ -59,6 +59,20 @@ struct WritePairsArgs {
     float* values;
 };
 
+// Pairs as for WritePairsArgs, but each shares a multiple of four columns.
+struct WriteQuadsArgs {
+    BlockRows rows;
+    const PairedRows* pairs;
+    int64_t num_pairs;
+    // Working memory for one pair: what WritePairsArgs asks for.
+    float* scratch;
+    uint16_t* columns;
+    float* values;
+    // Out, in the order of QuadBlock (int8_args.h).
+    uint16_t* offsets;
+    int8_t* weights;
+};
+
 inline constexpr int64_t kColumnsRoom = 32;
 
 // Floats of working memory for writing pairs.
@@ -72,5 +86,6 @@ using MarkColumnsKernel = void (*)(const BlockRows&, const uint32_t* order) noex
 using PairRowsKernel = int64_t (*)(const PairRowsArgs&) noexcept;
 // Writes the streams of pairs that lie in the order in which they shall be read.
 using WritePairsKernel = void (*)(const WritePairsArgs&) noexcept;
+using WriteQuadsKernel = void (*)(const WriteQuadsArgs&) noexcept;
 
 }  // namespace sparseinf

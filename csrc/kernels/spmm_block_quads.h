@@ -18,7 +18,7 @@
 
 namespace {
 
-// Bytes: a vector of so many columns; four vectors of Bytes::Lanes hold the sums of a row.
+// Bytes: a vector of so many columns; Bytes::kVectors vectors of Bytes::Lanes hold the sums of a row.
 template <class Bytes>
 void spmm_block_quads(const SpmmBlockQuadsArgs& args) noexcept {
     using Lanes = typename Bytes::Lanes;
@@ -26,17 +26,17 @@ void spmm_block_quads(const SpmmBlockQuadsArgs& args) noexcept {
     constexpr int64_t kQuadsAhead = 128;
     for_each_strip(args.block, [&](int64_t row, uint32_t num_quads, const uint16_t* offsets,
                                    const int8_t* weights) SPARSEINF_INLINE_LAMBDA {
-        StripSums<Lanes, 4> sums;
+        StripSums<Lanes, Bytes::kVectors> sums;
         sums.start(args.y + row * kColumns, args.accumulate);
         for (uint32_t quad = 0; quad < num_quads; ++quad, offsets += 4, weights += 16) {
             __builtin_prefetch(offsets + 4 * kQuadsAhead, 0, 2);
             __builtin_prefetch(weights + 16 * kQuadsAhead, 0, 2);
-            Lanes x[4];
+            Lanes x[Bytes::kVectors];
             Bytes::interleave(args.x + offsets[0] * kScale, args.x + offsets[1] * kScale, args.x + offsets[2] * kScale,
                               args.x + offsets[3] * kScale, x);
             for (int i = 0; i < 4; ++i) {
                 const Lanes w = Lanes::broadcast(weights + 4 * i);
-                for (int j = 0; j < 4; ++j) sums.rows[i][j] = multiply_add(w, x[j], sums.rows[i][j]);
+                for (int j = 0; j < Bytes::kVectors; ++j) sums.rows[i][j] = multiply_add(w, x[j], sums.rows[i][j]);
             }
         }
         sums.store(args.y + row * kColumns);

@@ -1,22 +1,23 @@
 #include "pack/csr_pack.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <numeric>
 
 #include "pack/chunk_blocks.h"
-#include "pack/counting_sort.h"
 #include "pack/row_chunks.h"
+#include "pack/row_pairs.h"
 
 namespace sparseinf {
 namespace {
 
-// Rows a chunk. More rows make longer runs, but 1024 rows of 64 accumulators already take 256 KB of the L2 cache.
-constexpr int64_t kChunkRows = 1024;
-
 bool same_trip_counts(const PairedRows& a, const PairedRows& b) {
     return a.num_shared == b.num_shared && a.num_single == b.num_single && a.num_rest == b.num_rest;
 }
+
+// Rows a chunk. More rows make longer runs, but 1024 rows of 64 accumulators already take 256 KB of the L2 cache.
+constexpr int64_t kChunkRows = 1024;
 
 int32_t choose_block_columns(const CsrView& matrix, int panel_columns) {
     const double density =
@@ -44,9 +45,9 @@ class ChunkPacker {
 public:
     ChunkPacker(const CsrView& matrix, int32_t block_columns, const KernelTable& kernels)
         : blocks_(matrix, block_columns, kernels.cut_row),
+          pairs_(block_columns, kernels),
           kernels_(kernels),
-          num_words_((block_columns + 63) / 64),
-          scratch_(write_pairs_scratch(num_words_)) {}
+          scratch_(write_pairs_scratch(pairs_.num_words())) {}
 
     // values: where the chunk's values go.
     void pack(CsrChunk& chunk, float* values) {
@@ -63,14 +64,18 @@ public:
         std::vector<Offsets> offsets{{0, 0, 0, 0}};
         for (int64_t block = 0; block < blocks_.num_used_blocks(); ++block) {
             blocks_.open(block);
-            const BlockRows rows = mark_rows(chunk);
-            pair_rows(rows, block == 0);  // only the first block must clear rows that have nothing
+            // Only the first block must clear rows that have nothing.
+            const BlockRows rows = pairs_.make(blocks_, static_cast<uint32_t>(chunk.num_rows), block == 0);
+            // Longest first, equal trip counts side by side. Pairs were made from long rows to short ones: among those
+            // with second rows of one length the rest falls already.
+            pairs_.sort([](const PairedRows& p) { return std::array{p.num_shared + p.num_single, p.num_shared}; });
+            const std::vector<PairedRows>& pairs = pairs_.pairs();
             int64_t column = offsets.back().columns, value = offsets.back().values;
-            kernels_.write_pairs({rows, pairs_.data(), static_cast<int64_t>(pairs_.size()), scratch_.data(),
+            kernels_.write_pairs({rows, pairs.data(), static_cast<int64_t>(pairs.size()), scratch_.data(),
                                   packed_columns_.data() + column, values + value});
-            for (size_t i = 0; i < pairs_.size(); ++i) {
-                const PairedRows& pair = pairs_[i];
-                if (i == 0 || !same_trip_counts(pair, pairs_[i - 1])) {
+            for (size_t i = 0; i < pairs.size(); ++i) {
+                const PairedRows& pair = pairs[i];
+                if (i == 0 || !same_trip_counts(pair, pairs[i - 1])) {
                     runs_.push_back({0, pair.num_shared, pair.num_single, pair.num_rest});
                 }
                 ++runs_.back().num_pairs;
@@ -93,48 +98,10 @@ public:
     }
 
 private:
-    // The open block, its rows sorted into order_ and marked.
-    BlockRows mark_rows(const CsrChunk& chunk) {
-        const auto num_rows = static_cast<size_t>(chunk.num_rows);
-        marks_.resize(num_rows * static_cast<size_t>(num_words_));
-        const BlockRows rows{blocks_.columns(),
-                             blocks_.values(),
-                             blocks_.starts(),
-                             blocks_.sizes(),
-                             marks_.data(),
-                             num_words_,
-                             static_cast<uint32_t>(chunk.num_rows)};
-        order_.resize(num_rows);
-        std::iota(order_.begin(), order_.end(), 0u);
-        sort_by_falling(order_, other_order_, positions_, [&](uint32_t row) { return rows.sizes[row]; });
-        kernels_.mark_columns(rows, order_.data());
-        return rows;
-    }
-
-    // pairs_: the block's pairs, in the order of their trip counts.
-    void pair_rows(const BlockRows& rows, bool keep_empty) {
-        next_.resize(rows.num_rows);
-        pairs_.resize(rows.num_rows);
-        const int64_t num_pairs = kernels_.pair_rows({rows, order_.data(), keep_empty, next_.data(), pairs_.data()});
-        pairs_.resize(static_cast<size_t>(num_pairs));
-        // Longest first, equal trip counts side by side; the last of the sorts weighs most. Pairs were made from long
-        // rows to short ones: among those with second rows of one length the rest falls already.
-        sort_by_falling(pairs_, other_pairs_, positions_, [](const PairedRows& p) { return p.num_shared; });
-        sort_by_falling(pairs_, other_pairs_, positions_,
-                        [](const PairedRows& p) { return p.num_shared + p.num_single; });
-    }
-
     ChunkBlocks blocks_;
+    RowPairs pairs_;
     const KernelTable& kernels_;
-    const int64_t num_words_;       // of a row's marks
     AlignedBuffer<float> scratch_;  // of write_pairs
-    std::vector<uint32_t> order_;
-    std::vector<uint32_t> other_order_;
-    std::vector<uint32_t> next_;
-    std::vector<uint32_t> positions_;  // of the counting sorts
-    std::vector<uint64_t> marks_;      // of the block at hand
-    std::vector<PairedRows> pairs_;
-    std::vector<PairedRows> other_pairs_;
     std::vector<CsrRun> runs_;
     std::vector<uint16_t> packed_rows_;
     AlignedBuffer<uint16_t> packed_columns_;

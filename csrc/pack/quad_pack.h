@@ -2,7 +2,7 @@
 //
 //   matrix   -> chunks of rows: what one thread works on; its sums stay in the L2 cache
 //   chunk    -> K blocks of columns: the x they touch stays in the L1 cache
-//   K block  -> rows, sorted by their numbers of quads
+//   K block  -> pairs of rows with (nearly) equal numbers of nonzeros, sorted into runs of equal trip counts
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct QuadPack {
     int64_t num_nonzeros = 0;
     int32_t block_columns = 0;  // columns a K block
     std::vector<QuadChunk> chunks;
-    AlignedBuffer<uint16_t> columns;  // of all chunks: a large buffer lies on huge pages
+    AlignedBuffer<uint16_t> offsets;  // of all chunks: a large buffer lies on huge pages
     AlignedBuffer<int8_t> weights;
     AlignedBuffer<int32_t> row_sums;
 
