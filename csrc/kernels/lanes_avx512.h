@@ -56,10 +56,9 @@ struct Bytes16InOne {
         const __m256i cd = _mm256_inserti128_si256(_mm256_castsi128_si256(Lanes4::load(c).v), Lanes4::load(d).v, 1);
         const __m512i rows = _mm512_inserti64x4(_mm512_castsi256_si512(ab), cd, 1);
 #if defined(__AVX512VBMI__)
-        const __m512i by_column =
-            _mm512_setr_epi32(0x30201000, 0x31211101, 0x32221202, 0x33231303, 0x34241404, 0x35251505, 0x36261606,
-                              0x37271707, 0x38281808, 0x39291909, 0x3a2a1a0a, 0x3b2b1b0b, 0x3c2c1c0c, 0x3d2d1d0d,
-                              0x3e2e1e0e, 0x3f2f1f0f);
+        const __m512i by_column = _mm512_setr_epi32(
+            0x30201000, 0x31211101, 0x32221202, 0x33231303, 0x34241404, 0x35251505, 0x36261606, 0x37271707, 0x38281808,
+            0x39291909, 0x3a2a1a0a, 0x3b2b1b0b, 0x3c2c1c0c, 0x3d2d1d0d, 0x3e2e1e0e, 0x3f2f1f0f);
         out[0].v = _mm512_permutexvar_epi8(by_column, rows);
 #else
         const __m512i by_fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
