@@ -31,7 +31,7 @@ constexpr void add_panel_kernels(KernelTable& table) {
         }
         if constexpr (kVectors <= kDenseWide) {
             table.spmm_dense[kNumWide][kHasHalf] = spmm_dense<Wide, Half, kNumWide, kHasHalf, kRegisters>;
-            table.spmm_block[kNumWide][kHasHalf] = spmm_block<Wide, Half, kNumWide, kHasHalf>;
+            table.spmm_block[kNumWide][kHasHalf] = spmm_block<Wide, Half, kNumWide, kHasHalf, kRegisters>;
         }
     }
     if constexpr (kNumWide + kHasHalf > 0 && kNumWide + kHasHalf <= kMaxWideSell) {

@@ -57,7 +57,7 @@ class Float32Constants:
     call: float
 
 
-# bench/fit_cost_model.py on an AMD EPYC (Zen 4), one thread, 2026-11-20.
+# bench/fit_cost_model.py on an AMD EPYC (Zen 4), one thread, 2026-11-20; avx2 2026-11-21.
 CONSTANTS: dict[str, Float32Constants] = {
     "scalar": Float32Constants(
         half_vector=2,
@@ -83,25 +83,25 @@ CONSTANTS: dict[str, Float32Constants] = {
     ),
     "avx2": Float32Constants(
         half_vector=4,
-        csr_visit=0.262,
-        csr_half=0.073,
-        csr_shared_half=0.0583,
-        csr_row=0.942,
-        csr_scalar=0.356,
+        csr_visit=0.256,
+        csr_half=0.0745,
+        csr_shared_half=0.0681,
+        csr_row=0.88,
+        csr_scalar=0.36,
         bitmap_group=1.48,
-        sell_visit=0.147,
-        sell_half=0.0855,
-        sell_nonzero=0.193,
-        sell_row=1.93,
-        block_visit=0.327,
-        block_half=0.471,
-        block_strip=3.05,
-        block_scalar=0.404,
-        dense_visit=0.0798,
-        dense_half=0.0596,
-        dense_scalar=0.0454,
-        convert=0.138,
-        call=515.0,
+        sell_visit=0.155,
+        sell_half=0.0857,
+        sell_nonzero=0.204,
+        sell_row=1.62,
+        block_visit=0.493,
+        block_half=0.226,
+        block_strip=3.28,
+        block_scalar=0.409,
+        dense_visit=0.0789,
+        dense_half=0.0609,
+        dense_scalar=0.0465,
+        convert=0.123,
+        call=520.0,
     ),
     "avx512": Float32Constants(
         half_vector=8,
