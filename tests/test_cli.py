@@ -123,7 +123,9 @@ def test_wrong_usage_exits_with_two(words: list[str]) -> None:
 
 def test_cpu_measures_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cpu", "--measure"]) == 0
-    assert "fma peak gflops" in capsys.readouterr().out
+    words = capsys.readouterr().out
+    assert "fma peak gflops" in words
+    assert "int8 peak gops" in words
 
 
 def test_explain_prints_a_row_for_every_layer(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,16 @@
 namespace py = pybind11;
 
 namespace sparseinf {
+namespace {
+
+template <double (*kMeasure)(Isa)>
+double measured(const std::string& isa) {
+    const Isa level = isa_argument(isa);
+    const py::gil_scoped_release release;
+    return kMeasure(level);
+}
+
+}  // namespace
 
 void bind_machine(py::module_& m) {
     m.def("available_isas", [] {
@@ -20,14 +30,8 @@ void bind_machine(py::module_& m) {
     m.def(
         "float32_isa", [](const std::string& isa) { return std::string(name_of(float_isa(isa_argument(isa)))); },
         py::arg("isa"));
-    m.def(
-        "measure_peak_gflops",
-        [](const std::string& isa) {
-            const Isa level = isa_argument(isa);
-            const py::gil_scoped_release release;
-            return measure_peak_gflops(level);
-        },
-        py::arg("isa"));
+    m.def("measure_peak_gflops", &measured<measure_peak_gflops>, py::arg("isa"));
+    m.def("measure_int8_peak_gops", &measured<measure_int8_peak_gops>, py::arg("isa"));
     m.def(
         "measure_read_gbps",
         [](const std::string& isa, int64_t nbytes) {

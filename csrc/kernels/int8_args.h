@@ -150,6 +150,7 @@ struct Int8KernelTable {
     FinishColumnsKernel finish_columns;
     RangeKernel range;
     QuantizeKernel quantize;
+    PeakKernel peak;
 };
 
 }  // namespace sparseinf

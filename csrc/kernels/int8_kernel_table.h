@@ -4,6 +4,7 @@
 #include "block_copies.h"
 #include "gemv_dense.h"
 #include "int8_args.h"
+#include "machine_peak.h"
 #include "quantize_rows.h"
 #include "spmm_block_quads.h"
 #include "spmm_dense.h"
@@ -47,6 +48,7 @@ constexpr Int8KernelTable make_int8_kernel_table() {
     table.gemv_dense = gemv_dense<Wide>;
     table.range = range<Float>;
     table.quantize = quantize<Float>;
+    table.peak = peak_dot<Wide>;
     add_int8_panel_kernels<Wide, Half, kDenseWide, kRegisters, 0, false>(table);
     return table;
 }

@@ -239,7 +239,7 @@ using UnpackKernel = void (*)(const UnpackArgs&, int num_wide, bool has_half) no
 
 using FinishKernel = void (*)(const UnpackArgs&) noexcept;
 
-// Keeps every multiplier busy for `iterations` rounds; returns the floating-point operations done.
+// Keeps every multiplier busy for `iterations` rounds; returns the operations done.
 using PeakKernel = int64_t (*)(int64_t iterations) noexcept;
 // Reads `count` floats (a multiple of 64) and returns a value that depends on all of them.
 using ReadKernel = float (*)(const float* data, int64_t count) noexcept;

@@ -25,6 +25,26 @@ int64_t peak_multiply_add(int64_t iterations) noexcept {
     return iterations * kChains * Wide::kWidth * 2;
 }
 
+// Likewise sums of four products a lane, of one x and many weights, as in a tile of rows. Weights are other sums: what
+// is the same for several chains, or in all iterations, a compiler would do once.
+template <class Lanes>
+int64_t peak_dot(int64_t iterations) noexcept {
+    constexpr int kChains = 12;
+    uint8_t bytes[sizeof(Lanes)];
+    for (unsigned i = 0; i < sizeof(Lanes); ++i) bytes[i] = static_cast<uint8_t>(i);
+    Lanes chains[kChains];
+    for (int i = 0; i < kChains; ++i) chains[i] = Lanes::load(bytes);
+    for (int64_t n = 0; n < iterations; ++n) {
+        const Lanes x = chains[0];
+#pragma GCC unroll 12
+        for (int i = 0; i < kChains; ++i) chains[i] = multiply_add(chains[(i + 1) % kChains], x, chains[i]);
+    }
+    for (int i = 1; i < kChains; ++i) chains[0] = chains[0] + chains[i];
+    chains[0].store(bytes);
+    asm volatile("" : : "m"(bytes));
+    return iterations * kChains * Lanes::kWidth * 4 * 2;
+}
+
 // Several sums at once, so that loads are all that takes time.
 template <class Wide>
 float read_all(const float* data, int64_t count) noexcept {

@@ -25,15 +25,17 @@ double best_rate(double units_a_round, Round&& round) {
     return best;
 }
 
-}  // namespace
-
-double measure_peak_gflops(Isa isa) {
-    const auto peak = kernels_for(isa).peak;
-    const int64_t iterations = 1 << 20;
+double billions_a_second(PeakKernel peak, int64_t iterations) {
     return best_rate(static_cast<double>(peak(1000)) / 1000 * static_cast<double>(iterations),
                      [&] { peak(iterations); }) /
            1e9;
 }
+
+}  // namespace
+
+double measure_peak_gflops(Isa isa) { return billions_a_second(kernels_for(isa).peak, 1 << 20); }
+
+double measure_int8_peak_gops(Isa isa) { return billions_a_second(int8_kernels_for(isa).peak, 1 << 18); }
 
 double measure_read_gbps(Isa isa, int64_t nbytes) {
     const auto read = kernels_for(isa).read;

@@ -21,15 +21,15 @@ def cpu_info(*, measure: bool = False) -> dict[str, Any]:
     Parameters
     ----------
     measure : bool
-        Also measure, with one thread and at the level that a layer loaded now would have, the float32 multiply-add
-        peak and the read bandwidth of each cache and of memory; takes about two seconds.
+        Also measure, with one thread and at the level that a layer loaded now would have, the multiply-add
+        peaks of float32 and int8 and the read bandwidth of each cache and of memory; takes about two seconds.
 
     Returns
     -------
     dict
         `model` (str), `isas` (tuple of str, lowest first), `threads` (the default number for a layer), `caches`
         (`l1d_bytes`, `l2_bytes`, `l3_bytes`; None where unknown); when measured also `isa`, `fma_peak_gflops`,
-        `l1_gbps`, `l2_gbps`, `l3_gbps`, `dram_gbps` (10^9 a second).
+        `int8_peak_gops`, `l1_gbps`, `l2_gbps`, `l3_gbps`, `dram_gbps` (10^9 a second).
 
     Examples
     --------
@@ -53,6 +53,7 @@ def cpu_info(*, measure: bool = False) -> dict[str, Any]:
         )
         info["isa"] = isa
         info["fma_peak_gflops"] = _core.measure_peak_gflops(isa)
+        info["int8_peak_gops"] = _core.measure_int8_peak_gops(isa)
         # Half of a cache surely fits into it; four times the last one does not.
         info["l1_gbps"] = _core.measure_read_gbps(isa, l1 // 2)
         info["l2_gbps"] = _core.measure_read_gbps(isa, max(l2 // 2, 2 * l1))
