@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparseinf import runtime
 from sparseinf.compile.activation import make_epilogue
-from sparseinf.compile.candidates import CANDIDATES, plain_weight_of_pack
-from sparseinf.compile.explanation import activations_words, explain_columns, explain_plan
-from sparseinf.compile.layer_shape import LayerShape
+from sparseinf.compile.candidates import plain_weight_of_pack
+from sparseinf.compile.explanation import explain_columns, explain_plan, layer_notes
+from sparseinf.compile.layer_facts import LayerFacts
 from sparseinf.compile.options import (
     check_options,
     checked_batch,
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from sparseinf.compile.activation import Activation
     from sparseinf.compile.plans import Plan
-    from sparseinf.compile.precision import PreparedWeight
     from sparseinf.compile.tune import Tuner
     from sparseinf.formats import Weight
+    from sparseinf.quantize import ActivationQuantization
 
 __all__ = ["SparseLinear"]
 
@@ -60,7 +60,8 @@ class SparseLinear:
 
     In int8 sums are exact, so that every format and level gives the same bits but for the rounding of activations such
     as "gelu". NaN or infinity anywhere in a row of x, or a range that float32 cannot hold, makes its whole row of y
-    NaN.
+    NaN. Layers in a row may pass 8 bits on to each other: one with `output_quantization` returns uint8, and one with
+    a static scale of x takes uint8, quantized by that scale, as it takes float32.
 
     Examples
     --------
@@ -76,7 +77,7 @@ class SparseLinear:
         *,
         native: runtime.Linear,
         plans: Sequence[tuple[Plan, runtime.Pack]],
-        facts: _Facts,
+        facts: LayerFacts,
         bias: NDArray[np.float32] | None,
         activation: Activation,
         options: Mapping[str, Any],
@@ -153,7 +154,7 @@ class SparseLinear:
         return cls(
             native=native,
             plans=plans,
-            facts=_Facts(weight, prepared, plans[0][0].packs, num_threads, batch_sizes, layer_tuner.notes),
+            facts=LayerFacts(weight, prepared, plans[0][0].packs, num_threads, batch_sizes, layer_tuner.notes),
             bias=bias,
             activation=activation,
             options={
@@ -162,7 +163,8 @@ class SparseLinear:
                 "precision": precision,
                 "tune": tune,
                 **patterns,
-                **(int8.to_save() if precision == "auto" else {}),
+                **(int8.choice_to_save() if precision == "auto" else {}),
+                **({} if (output := int8.output) is None else {"output_quantization": output.to_dict()}),
             },
             name=name,
         )
@@ -194,31 +196,32 @@ class SparseLinear:
 
     def __call__(
         self,
-        x: NDArray[np.float32],
+        x: NDArray[np.float32 | np.uint8],
         *,
-        out: NDArray[np.float32] | None = None,
+        out: NDArray[np.float32 | np.uint8] | None = None,
         residual: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[Any]:
         """Compute activation(x @ weight.T + bias + residual).
 
         Parameters
         ----------
         x : float32, shape (..., in_features)
-            Any strides, any alignment, read-only too: it is read in place.
+            Any strides, any alignment, read-only too: it is read in place. uint8 where an int8 layer's scale of x is
+            static: x that is quantized by it already.
         out : float32, shape (..., out_features), C-contiguous, optional
-            Where to write y; must not overlap x.
+            Where to write y; must not overlap x. uint8 for a layer with `output_quantization`.
         residual : float32, shape (..., out_features), optional
             Added before the activation; may be `out` itself.
 
         Returns
         -------
         float32, shape (..., out_features)
-            `out`, or a new array.
+            `out`, or a new array. uint8 from a layer with `output_quantization`, NaN as 0.
 
         Raises
         ------
         TypeError
-            If an array is no NumPy array of float32.
+            If an array is no NumPy array of float32, or of uint8 where the layer has that.
         ValueError
             If a shape does not fit, or `out` is unsuitable; in int8 with one scale for all of x, a static one or
             `activation_scales="tensor"`, also if x holds NaN or infinity, or has no range in float32.
@@ -259,6 +262,16 @@ class SparseLinear:
     def bias(self) -> NDArray[np.float32] | None:
         """The bias, read-only, or None."""
         return self._bias
+
+    @property
+    def input_quantization(self) -> ActivationQuantization | None:
+        """How x becomes 8 bits; None in float32."""
+        return None if self._facts.int8 is None else self._facts.int8.activations
+
+    @property
+    def output_quantization(self) -> ActivationQuantization | None:
+        """How y becomes 8 bits, if it does: otherwise None."""
+        return None if self._facts.int8 is None else self._facts.int8.output
 
     @property
     def weight(self) -> Weight:
@@ -315,7 +328,7 @@ class SparseLinear:
             f"threads: {facts.threads}",
             explain_columns(list(self._plans[0].predicted_ns)),
             rows,
-            notes=self._notes(),
+            notes=layer_notes(facts, self._options, self._plans, self._name),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -382,43 +395,6 @@ class SparseLinear:
         batch = self._facts.batch
         return self._plans[-1] if batch is None else self.plan(max(batch))
 
-    def _notes(self) -> list[str]:
-        name = f"{self._name}: the" if self._name else "The"
-        notes = [
-            "Times without `measured` in their name are the cost model's predictions for one thread.",
-            *(note for note in [_measured_note(self._plans, self._facts.threads)] if note),
-            *self._facts.tuner_notes,
-        ]
-        if self._options["format"] != "auto":
-            notes.append(f"{name} format {self._options['format']!r} was asked for.")
-        if self._facts.pattern.format != "csr":
-            found = ", found at load" if self._facts.pattern.is_found else ""
-            notes.append(f"{name} weight was pruned in a pattern{found}: {self._facts.pattern}.")
-        if self._facts.pattern.num_empty_rows or self._facts.pattern.num_empty_columns:
-            notes.append(
-                f"{name} weight has {self._facts.pattern.num_empty_rows} rows and "
-                f"{self._facts.pattern.num_empty_columns} columns without a nonzero."
-            )
-        if self._facts.batch is not None:
-            notes.append(f"{name} packs were chosen for batch {', '.join(map(str, self._facts.batch))}.")
-        notes += self._int8_notes(name)
-        if self._facts.source_dtype not in ("float32", "int8"):
-            notes.append(f"{name} weight was {self._facts.source_dtype} and was converted to float32 at load.")
-        return notes
-
-    def _int8_notes(self, name: str) -> list[str]:
-        facts = self._facts
-        notes = []
-        if facts.snr_db is not None:
-            floor = self._options.get("min_snr_db")
-            against = "" if floor is None else f"; precision='auto' takes it from {floor:g} dB on"
-            notes.append(f"{name} signal-to-noise ratio in int8 is about {facts.snr_db:.1f} dB{against}.")
-        if facts.int8 is not None:
-            notes.append(f"{name} layer's x {activations_words(facts.int8.activations)}.")
-        if facts.too_long is not None:
-            notes.append(f"{name} layer computes in float32, as it has no place in int8: {facts.too_long}.")
-        return notes
-
 
 def _smaller(weight: Weight) -> Weight:
     """Return a dense weight without its zeros, where that takes fewer bytes: those of the nonzeros and a bit each."""
@@ -429,41 +405,6 @@ def _smaller(weight: Weight) -> Weight:
     if isinstance(weight, Dense) and weight.num_nonzeros + weight.values.size / 32 < weight.values.size:
         return weight.to_csr()
     return weight
-
-
-class _Facts:
-    """What a layer remembers of its weight, which itself is gone."""
-
-    def __init__(
-        self,
-        weight: Weight,
-        prepared: PreparedWeight,
-        packs: Sequence[str],
-        threads: int,
-        batch: tuple[int, ...] | None,
-        tuner_notes: Sequence[str],
-    ) -> None:
-        self.shape = weight.shape
-        self.pattern = prepared.pattern.if_used_by(packs)
-        self.layer_shape = LayerShape.of(prepared.plain, self.pattern.strip_fill)
-        self.int8 = prepared.int8_scales if CANDIDATES[packs[0]].precision == "int8" else None
-        self.precisions = prepared.precisions
-        self.snr_db = prepared.snr_db
-        self.too_long = prepared.too_long
-        self.sparsity = weight.sparsity
-        self.source_dtype = weight.source_dtype
-        self.threads = threads
-        self.batch = batch
-        self.tuner_notes = tuner_notes
-
-
-def _measured_note(plans: Sequence[Plan], threads: int) -> str:
-    if not any(plan.measured_ns for plan in plans):
-        return ""
-    return (
-        f"Measured times are with threads: {threads}, without bias and activation; of calls in a row, but with weights "
-        "from memory where the layers of a load exceed the last cache."
-    )
 
 
 def _compile_again(record: LinearRecord, threads: int, name: str) -> SparseLinear:

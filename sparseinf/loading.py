@@ -87,7 +87,9 @@ def load(
         `block` and `nm` as above. For int8 also `calibration_method` ("minmax", "percentile" or "mse"),
         `activation_dtype` ("uint8", asymmetric, or "int8", symmetric), `activation_scales` ("column": one for each row
         of x; "tensor": one a call) and, with "auto", `min_snr_db` (30). The first of each list is the default, unless
-        the weight came with a quantization of x: then what is given here goes before it.
+        the weight came with a quantization of x: then what is given here goes before it. A single weight in int8 may
+        have an `output_quantization`, a `sparseinf.quantize.ActivationQuantization` with a static scale: y is then
+        uint8, for a next layer whose `input_quantization` it is.
 
     Returns
     -------

@@ -93,6 +93,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
             If a weight holds NaN or infinity, a bias or mask does not fit its weight, or there are samples for what is
             no layer.
         """
+        _check_no_output_quantization(options)
         samples = _samples_by_layer(calibration)
         layers: dict[str, SparseLinear] = {}
         other: dict[str, npt.NDArray[Any]] = {}
@@ -129,6 +130,7 @@ class SparseWeights(Mapping[str, SparseLinear]):
         **options: Any,
     ) -> SparseWeights:
         """Make the layers of a saved file; `options` go before those that were saved."""
+        _check_no_output_quantization(options)
         samples = _samples_by_layer(calibration)
         _check_all_used(samples.keys() - record.layers.keys(), record.layers)
         with tuner_of_load(checked_seconds(tune_seconds), num_layers=len(record.layers)) as tuner:
@@ -218,6 +220,14 @@ def _samples_by_layer(calibration: Mapping[str, Any] | None) -> dict[str, Any]:
             f"{type(calibration).__name__}"
         )
     return dict(calibration)
+
+
+def _check_no_output_quantization(options: Mapping[str, Any]) -> None:
+    if options.get("output_quantization") is not None:
+        raise TypeError(
+            "output_quantization belongs to a single weight, as layers of a network differ in what follows them; load "
+            "the weights one by one"
+        )
 
 
 def _check_all_used(names: Iterable[str], layers: Mapping[str, object]) -> None:

@@ -19,7 +19,7 @@ std::pair<const char*, const char*> byte_bounds(const py::array& array) {
         const py::ssize_t extent = (array.shape(i) - 1) * array.strides(i);
         (extent < 0 ? low : high) += extent;
     }
-    return {low, high + sizeof(float)};
+    return {low, high + array.itemsize()};
 }
 
 bool share_memory(const py::array& a, const py::array& b) {
@@ -35,6 +35,17 @@ bool share_memory(const py::array& a, const py::array& b) {
     }
 }
 
+const char* name_of(Elements elements) { return elements == Elements::kFloat32 ? "float32" : "uint8"; }
+
+py::dtype dtype_of(Elements elements) {
+    return elements == Elements::kFloat32 ? py::dtype::of<float>() : py::dtype::of<uint8_t>();
+}
+
+bool has_elements(const py::array& array, Elements elements) {
+    const py::dtype dtype = dtype_of(elements);
+    return dtype.is(array.dtype()) || array.dtype().equal(dtype);
+}
+
 }  // namespace
 
 std::string shape_text(const py::ssize_t* shape, py::ssize_t ndim) {
@@ -45,11 +56,17 @@ std::string shape_text(const py::ssize_t* shape, py::ssize_t ndim) {
     return text.str();
 }
 
-py::array float32_array(py::handle object, const char* name) {
+bool is_uint8_array(py::handle object) {
+    return py::isinstance<py::array>(object) &&
+           has_elements(py::reinterpret_borrow<py::array>(object), Elements::kUint8);
+}
+
+py::array array_of(Elements elements, py::handle object, const char* name) {
+    const std::string dtype = name_of(elements);
     if (!py::isinstance<py::array>(object)) {
-        throw py::type_error(std::string(name) + " must be a NumPy array of dtype float32, but is of type " +
+        throw py::type_error(std::string(name) + " must be a NumPy array of dtype " + dtype + ", but is of type " +
                              std::string(py::str(py::type::handle_of(object).attr("__name__"))) +
-                             "; convert it with np.asarray(" + name + ", dtype=np.float32)");
+                             "; convert it with np.asarray(" + name + ", dtype=np." + dtype + ")");
     }
     // NumPy's own class has no masks, and looking for one in vain would make an exception in every call.
     const bool is_plain = Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_;
@@ -58,9 +75,10 @@ py::array float32_array(py::handle object, const char* name) {
                              ".filled(0) or another plain array");
     }
     auto array = py::reinterpret_borrow<py::array>(object);
-    if (!py::dtype::of<float>().is(array.dtype()) && !array.dtype().equal(py::dtype::of<float>())) {
-        throw py::type_error(std::string(name) + " must have dtype float32, but has dtype " +
-                             std::string(py::str(array.dtype())) + "; convert it with " + name + ".astype(np.float32)");
+    if (!has_elements(array, elements)) {
+        throw py::type_error(std::string(name) + " must have dtype " + dtype + ", but has dtype " +
+                             std::string(py::str(array.dtype())) + "; convert it with " + name + ".astype(np." + dtype +
+                             ")");
     }
     return array;
 }
@@ -70,10 +88,10 @@ OutShape::OutShape(const py::array& x, int64_t out_features) : ndim_(x.ndim()) {
     sizes_[ndim_ - 1] = out_features;
 }
 
-py::array OutShape::new_array() const {
+py::array OutShape::new_array(Elements elements) const {
     // py::array's constructors compute strides, in memory of their own, that NumPy computes again.
     const auto& numpy = py::detail::npy_api::get();
-    PyObject* array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype::of<float>().release().ptr(),
+    PyObject* array = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype_of(elements).release().ptr(),
                                                   static_cast<int>(ndim_), sizes_, nullptr, nullptr, 0, nullptr);
     if (array == nullptr) throw py::error_already_set();
     return py::reinterpret_steal<py::array>(array);
@@ -85,11 +103,13 @@ void OutShape::require(const py::array& array, const char* name) const {
                           shape_text(array.shape(), array.ndim()));
 }
 
-py::array checked_out(py::handle object, const OutShape& shape, const py::array& x) {
-    py::array out = float32_array(object, "out");
+py::array checked_out(Elements elements, py::handle object, const OutShape& shape, const py::array& x) {
+    py::array out = array_of(elements, object, "out");
     shape.require(out, "out");
-    if (!(out.flags() & py::array::c_style) || reinterpret_cast<uintptr_t>(out.data()) % alignof(float) != 0) {
-        throw py::value_error("out must be C-contiguous and aligned; make one with np.empty(shape, np.float32)");
+    const auto alignment = static_cast<uintptr_t>(out.itemsize());
+    if (!(out.flags() & py::array::c_style) || reinterpret_cast<uintptr_t>(out.data()) % alignment != 0) {
+        throw py::value_error("out must be C-contiguous and aligned; make one with np.empty(shape, np." +
+                              std::string(name_of(elements)) + ")");
     }
     if (!out.writeable()) throw py::value_error("out must be writeable, but it is read-only");
     if (share_memory(out, x)) throw py::value_error("out overlaps x in memory; give an array of its own, or none");
@@ -97,10 +117,11 @@ py::array checked_out(py::handle object, const OutShape& shape, const py::array&
 }
 
 py::array checked_residual(py::handle object, const OutShape& shape, const py::array& out) {
-    py::array residual = float32_array(object, "residual");
+    py::array residual = array_of(Elements::kFloat32, object, "residual");
     shape.require(residual, "residual");
     // The very same elements are fine: each is read before it is written.
-    const bool is_out = residual.data() == out.data() && (residual.flags() & py::array::c_style);
+    const bool is_out = residual.data() == out.data() && (residual.flags() & py::array::c_style) &&
+                        residual.itemsize() == out.itemsize();
     if (!is_out && share_memory(residual, out)) {
         throw py::value_error("residual overlaps out in memory without being the same array; copy one of them");
     }
@@ -109,7 +130,7 @@ py::array checked_residual(py::handle object, const OutShape& shape, const py::a
 
 StridedRows strided_rows(const py::array& array) {
     const py::ssize_t last = array.ndim() - 1;
-    StridedRows rows(array.data(), array.shape(last) == 1 ? py::ssize_t{sizeof(float)} : array.strides(last));
+    StridedRows rows(array.data(), array.shape(last) == 1 ? array.itemsize() : array.strides(last));
     for (py::ssize_t i = 0; i < last; ++i) rows.add_dimension(array.shape(i), array.strides(i));
     return rows;
 }

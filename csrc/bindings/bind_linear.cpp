@@ -28,12 +28,13 @@ public:
     BoundLinear(int64_t out_features, int64_t in_features, const std::string& isa,
                 const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
                 const std::optional<FloatArray>& bias, const Epilogue& epilogue, int num_threads,
-                const std::optional<FloatArray>& row_scales, const std::optional<ActivationQuantization>& activations)
+                const std::optional<FloatArray>& row_scales, const std::optional<ActivationQuantization>& activations,
+                const std::optional<ActivationQuantization>& output)
         : num_threads_(num_threads),
           linear_(out_features, in_features, isa_argument(isa),
                   checked_plans(plans, out_features, in_features, row_scales.has_value()),
                   copy_features(bias, out_features, "bias"), epilogue,
-                  int8_scales(row_scales, out_features, activations)) {}
+                  int8_scales(row_scales, out_features, activations, output)) {}
 
     py::object call(py::handle x_object, py::handle out_object, py::handle residual_object) const {
         const py::array x = checked_x(x_object);
@@ -41,12 +42,15 @@ public:
         int64_t num_columns = 1;
         for (py::ssize_t i = 0; i < x.ndim() - 1; ++i) num_columns *= x.shape(i);
 
-        py::array out = out_object.is_none() ? shape.new_array() : checked_out(out_object, shape, x);
+        const Elements y_elements = linear_.requantizes() ? Elements::kUint8 : Elements::kFloat32;
+        py::array out =
+            out_object.is_none() ? shape.new_array(y_elements) : checked_out(y_elements, out_object, shape, x);
         std::optional<StridedRows> residual_rows;
         if (!residual_object.is_none()) residual_rows = strided_rows(checked_residual(residual_object, shape, out));
-        LinearCall call{num_columns, strided_rows(x), residual_rows ? &*residual_rows : nullptr,
-                        static_cast<float*>(out.mutable_data()), num_threads_};
-        if (linear_.has_one_scale()) call.x_range = checked_range(call);
+        LinearCall call{num_columns, strided_rows(x), residual_rows ? &*residual_rows : nullptr, out.mutable_data(),
+                        num_threads_};
+        call.x_is_quantized = x.itemsize() == 1;
+        if (linear_.has_one_scale() && !call.x_is_quantized) call.x_range = checked_range(call);
         if (linear_.num_operations(num_columns) < kOperationsWithGil) {
             linear_.run(call);
         } else {
@@ -82,7 +86,8 @@ private:
     static std::string number_text(float number) { return py::str("{:g}").format(number); }
 
     py::array checked_x(py::handle object) const {
-        py::array x = float32_array(object, "x");
+        const bool is_quantized = linear_.takes_quantized() && is_uint8_array(object);
+        py::array x = array_of(is_quantized ? Elements::kUint8 : Elements::kFloat32, object, "x");
         if (x.ndim() == 0) {
             throw py::value_error("x must have at least one dimension, the last of size in_features = " +
                                   std::to_string(linear_.in_features()) + ", but it is a scalar");
@@ -127,10 +132,19 @@ private:
     }
 
     static std::optional<Int8Scales> int8_scales(const std::optional<FloatArray>& row_scales, int64_t out_features,
-                                                 const std::optional<ActivationQuantization>& activations) {
-        if (!row_scales) return std::nullopt;
-        return Int8Scales{activations.value_or(ActivationQuantization{}),
+                                                 const std::optional<ActivationQuantization>& activations,
+                                                 const std::optional<ActivationQuantization>& output) {
+        if (!row_scales) {
+            if (output) throw py::value_error("only an int8 layer has an output quantization");
+            return std::nullopt;
+        }
+        Int8Scales scales{activations.value_or(ActivationQuantization{}),
                           copy_features(row_scales, out_features, "row_scales")};
+        if (output) {
+            if (output->scales != ActivationScales::kStatic) throw py::value_error("output needs a static scale");
+            scales.requantization = {output->fixed.inverse, output->fixed.zero};
+        }
+        return scales;
     }
 
     int num_threads_;
@@ -210,10 +224,10 @@ void bind_linear(py::module_& m) {
     linear.def(
         py::init<int64_t, int64_t, const std::string&, const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>&,
                  const std::optional<FloatArray>&, const Epilogue&, int, const std::optional<FloatArray>&,
-                 const std::optional<ActivationQuantization>&>(),
+                 const std::optional<ActivationQuantization>&, const std::optional<ActivationQuantization>&>(),
         py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
         py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"), py::arg("row_scales") = py::none(),
-        py::arg("activations") = py::none());
+        py::arg("activations") = py::none(), py::arg("output") = py::none());
     PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(linear.ptr()), &call_method);
     if (method == nullptr) throw py::error_already_set();
     linear.attr("__call__") = py::reinterpret_steal<py::object>(method);

@@ -9,9 +9,8 @@
 
 namespace {
 
-// Zen 4, 1024 features, bias and ReLU: 270 ns a column one by one, ... for eight.
-template <class Wide>
-void finish_columns(const UnpackArgs& args, int64_t sums_stride) noexcept {
+template <class Wide, class Write>
+SPARSEINF_INLINE void finish_columns(const UnpackArgs& args, int64_t sums_stride, const Write& write) {
     // As in unpack_columns: no activation is a clip at the infinities, no bias one of -0.
     const bool has_clip = args.epilogue.activation == Activation::kClip;
     const bool is_plain = args.residual_rows == nullptr && (has_clip || args.epilogue.activation == Activation::kNone);
@@ -26,7 +25,7 @@ void finish_columns(const UnpackArgs& args, int64_t sums_stride) noexcept {
         for (int32_t n = 0; n < args.num_columns; ++n, sums += sums_stride) {
             const Wide integers = subtract_product(Wide::load(sums), scales.column_zeros[n], row_sums);
             const Wide scale = Wide::broadcast(scales.column_scales[n]) * row_scales;
-            at_most(high, at_least(low, float_of_integer(integers) * scale + bias)).store(args.rows[n] + m);
+            write(at_most(high, at_least(low, float_of_integer(integers) * scale + bias)), n, m);
         }
     }
     for (; m < args.num_features; m += Wide::kWidth) {
@@ -36,6 +35,15 @@ void finish_columns(const UnpackArgs& args, int64_t sums_stride) noexcept {
             dequantize_tile(scales, tile, n, m, count);
             finish_tile(args, tile, n, 1, m, count);
         }
+    }
+}
+
+template <class Wide>
+void finish_columns(const UnpackArgs& args, int64_t sums_stride) noexcept {
+    if (args.requantization != nullptr) {
+        finish_columns<Wide>(args, sums_stride, WriteBytes<Wide>(args));
+    } else {
+        finish_columns<Wide>(args, sums_stride, WriteFloats<Wide>(args));
     }
 }
 

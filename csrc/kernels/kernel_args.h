@@ -213,11 +213,19 @@ struct Dequantization {
     const int32_t* row_sums;      // likewise
 };
 
+// What makes 8 bits of an int8 layer's finished y, for a next such layer: clamp(rint(y * inverse_scale) + zero, 0,
+// 255). NaN becomes 0.
+struct Requantization {
+    float inverse_scale;
+    int32_t zero;
+};
+
 // Turns accumulators back into rows of y, through the epilogue: rows[n][m] = epilogue(sums[m][n]).
 struct UnpackArgs {
     ConstPanel sums;                       // int32 where there is a dequantization
     const Dequantization* dequantization;  // or nullptr
-    float* const* rows;                    // one a column, at the chunk's first feature
+    const Requantization* requantization;  // or nullptr; only with a dequantization
+    char* const* rows;                     // one a column, at the chunk's first feature: of uint8 where they are made
     const char* const* residual_rows;      // likewise, or nullptr
     int64_t residual_stride_bytes;         // from one feature to the next
     const float* bias;                     // at the chunk's first feature, or nullptr

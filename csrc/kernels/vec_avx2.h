@@ -136,6 +136,19 @@ inline void store_bytes(const Vec8 (&x)[4], int32_t zero, uint8_t* p) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                         _mm256_permutevar8x32_epi32(_mm256_packus_epi16(words01, words23), in_order));
 }
+// The same for the first `count` elements of one vector.
+inline void store_bytes(Vec8 x, int32_t zero, uint8_t* p, int count) {
+    const __m256 magic = _mm256_set1_ps(12582912.0f);
+    const __m256i shift = _mm256_sub_epi32(_mm256_set1_epi32(zero), _mm256_castps_si256(magic));
+    const __m256i q = _mm256_add_epi32(_mm256_castps_si256(_mm256_add_ps(x.v, magic)), shift);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+    const __m128i bytes = _mm_packus_epi16(words, words);
+    if (count == Vec8::kWidth) {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
+    } else {
+        __builtin_memcpy(p, &bytes, static_cast<uint64_t>(count));
+    }
+}
 inline Vec4 low_half(Vec8 x) { return {_mm256_castps256_ps128(x.v)}; }
 inline float sum(Vec8 x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x.v), _mm256_extractf128_ps(x.v, 1));

@@ -98,6 +98,18 @@ inline void store_bytes(const Vec16 (&x)[4], int32_t zero, uint8_t* p) {
     const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm512_storeu_si512(p, _mm512_permutexvar_epi32(in_order, _mm512_packus_epi16(words01, words23)));
 }
+// The same for the first `count` elements of one vector.
+inline void store_bytes(Vec16 x, int32_t zero, uint8_t* p, int count) {
+    const __m512 magic = _mm512_set1_ps(12582912.0f);
+    const __m512i shift = _mm512_sub_epi32(_mm512_set1_epi32(zero), _mm512_castps_si512(magic));
+    const __m512i q = _mm512_add_epi32(_mm512_castps_si512(_mm512_add_ps(x.v, magic)), shift);
+    const __m128i bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(q, _mm512_setzero_si512()));
+    if (count == Vec16::kWidth) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+    } else {
+        _mm_mask_storeu_epi8(p, Vec16::mask(count), bytes);
+    }
+}
 inline Vec8 low_half(Vec16 x) { return {_mm512_castps512_ps256(x.v)}; }
 inline float sum(Vec16 x) {
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1));

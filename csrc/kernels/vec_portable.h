@@ -123,12 +123,16 @@ inline VecPortable subtract_product(VecPortable a, int32_t factor, VecPortable b
 inline VecPortable float_of_integer(VecPortable x) {
     return {__builtin_convertvector(reinterpret_cast<VecPortable::Bits>(x.v), VecPortable::Lanes)};
 }
-// p[i] = clamp(rint(x[i]) + zero, 0, 255), x at least -2^22
-inline void store_bytes(const VecPortable (&x)[4], int32_t zero, uint8_t* p) {
-    for (int i = 0; i < 16; ++i) {
-        const float q = round_to_integer(x[i / 4]).v[i % 4] + static_cast<float>(zero);
+// p[i] = clamp(rint(x[i]) + zero, 0, 255) of the first `count` elements, x at least -2^22
+inline void store_bytes(VecPortable x, int32_t zero, uint8_t* p, int count) {
+    const VecPortable rounded = round_to_integer(x);
+    for (int i = 0; i < count; ++i) {
+        const float q = rounded.v[i] + static_cast<float>(zero);
         p[i] = q < 255.0f ? (q > 0.0f ? static_cast<uint8_t>(q) : uint8_t{0}) : uint8_t{255};
     }
+}
+inline void store_bytes(const VecPortable (&x)[4], int32_t zero, uint8_t* p) {
+    for (int j = 0; j < 4; ++j) store_bytes(x[j], zero, p + 4 * j, 4);
 }
 inline Vec2 low_half(VecPortable x) { return {{x.v[0], x.v[1]}}; }
 inline float sum(VecPortable x) { return (x.v[0] + x.v[2]) + (x.v[1] + x.v[3]); }

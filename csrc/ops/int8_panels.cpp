@@ -6,6 +6,7 @@
 
 #include "common/aligned_buffer.h"
 #include "ops/int8_layers.h"
+#include "ops/quantized_columns.h"
 #include "ops/run_panels.h"
 
 namespace sparseinf {
@@ -94,19 +95,16 @@ private:
         sums = {take(chunk_rows_ * main), take(chunk_rows_ * tail)};
 
         // A column at a time: its second visit, which quantizes, finds it in the L1 cache.
-        const int64_t stride_bytes = call.x.feature_stride_bytes(), column_bytes = layout_.column_bytes();
+        const int64_t column_bytes = layout_.column_bytes();
         std::array<const char*, kMaxPanelColumns> columns;
         scales_.fill(0);
         zeros_.fill(0);
         for (int64_t n = 0; n < count; ++n) {
             const auto i = static_cast<size_t>(n);
-            const char* from = call.x.row(first + n);
-            const ActivationScale scale = scale_of_row(call, *layer.int8, from);
+            auto* to = reinterpret_cast<uint8_t*>(memory_ + n * column_bytes);
+            const ActivationScale scale = quantize_column(call, layer, first + n, 4 * layout_.num_quads(), to);
             scales_[i] = scale.scale;
             zeros_[i] = scale.zero;
-            auto* to = reinterpret_cast<uint8_t*>(memory_ + n * column_bytes);
-            layer.int8->kernels.quantize({from, stride_bytes, layout_.num_features, scale.inverse, scale.zero, to});
-            std::fill(to + layout_.num_features, to + 4 * layout_.num_quads(), uint8_t{0});
             columns[i] = reinterpret_cast<const char*>(to);
         }
         layer.kernels.pack(
@@ -115,13 +113,6 @@ private:
         if (layout_.is_bytes) {
             layer.int8->kernels.split_quads[byte_width()](reinterpret_cast<uint8_t*>(x.main), layout_.num_quads());
         }
-    }
-
-    ActivationScale scale_of_row(const LinearCall& call, const Int8Layer& layer, const char* row) const {
-        const ActivationQuantization& activations = layer.activations;
-        if (activations.scales == ActivationScales::kStatic) return activations.fixed;
-        if (activations.scales == ActivationScales::kTensor) return activations.scale_of(call.x_range);
-        return activations.scale_of(layer.kernels.range({row, call.x.feature_stride_bytes(), layout_.num_features}));
     }
 
     std::byte* memory_;

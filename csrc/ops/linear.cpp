@@ -69,7 +69,10 @@ double Linear::num_operations(int64_t num_columns) const {
 void Linear::run(const LinearCall& call) const {
     if (call.num_columns == 0 || out_features_ == 0) return;
     std::optional<Int8Layer> int8;
-    if (scales_) int8.emplace(*int8_kernels_, scales_->activations, scales_->rows.data());
+    if (scales_) {
+        int8.emplace(*int8_kernels_, scales_->activations, scales_->rows.data(),
+                     scales_->requantization ? &*scales_->requantization : nullptr);
+    }
     const LinearLayer layer{out_features_, in_features_,           *kernels_, bias_.size() > 0 ? bias_.data() : nullptr,
                             epilogue_,     int8 ? &*int8 : nullptr};
     const auto run_either = [&](const auto& pack) {

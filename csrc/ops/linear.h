@@ -23,6 +23,7 @@ int csr_panel_columns(Isa isa);
 struct Int8Scales {
     ActivationQuantization activations;
     AlignedBuffer<float> rows;  // of the weights: out_features
+    std::optional<Requantization> requantization{};
 };
 
 class Linear {
@@ -42,6 +43,10 @@ public:
 
     // Roughly what a call does: two a weight that is multiplied, one an element of x and y.
     double num_operations(int64_t num_columns) const;
+
+    // Whether x may come in 8 bits, quantized by a static scale; whether y leaves so.
+    bool takes_quantized() const { return scales_ && scales_->activations.scales == ActivationScales::kStatic; }
+    bool requantizes() const { return scales_ && scales_->requantization; }
 
     // Whether all x of a call have one scale: its range must be known, finite, and one that there is a scale for.
     bool has_one_scale() const { return scales_ && scales_->activations.has_one_scale(); }

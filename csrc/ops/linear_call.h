@@ -14,11 +14,12 @@ namespace sparseinf {
 // One call's arrays, checked by the caller.
 struct LinearCall {
     int64_t num_columns;
-    StridedRows x;
+    StridedRows x;                // float32, or uint8 where an int8 layer's scale is static
     const StridedRows* residual;  // or nullptr
-    float* y;                     // (num_columns, out_features), C-contiguous
+    void* y;                      // (num_columns, out_features), C-contiguous; float32, or uint8 from requantizing
     int num_threads;
-    Range x_range{};  // of all x, where an int8 layer has one scale for them
+    Range x_range{};              // of all x, where an int8 layer has one scale for them
+    bool x_is_quantized = false;  // already, by the layer's static scale
 };
 
 // What an int8 layer has besides.
@@ -26,6 +27,7 @@ struct Int8Layer {
     const Int8KernelTable& kernels;
     const ActivationQuantization& activations;
     const float* row_scales;
+    const Requantization* requantization;  // or nullptr
 };
 
 struct LinearLayer {
@@ -40,10 +42,12 @@ struct LinearLayer {
 // Where columns [first, first + count) of y, and of the residual, have their rows from feature `feature` on.
 class RowPointers {
 public:
-    RowPointers(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count, int64_t feature) {
+    RowPointers(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count, int64_t feature)
+        : requantization_(layer.int8 != nullptr ? layer.int8->requantization : nullptr) {
+        const int64_t element_bytes = requantization_ != nullptr ? 1 : sizeof(float);
         for (int64_t n = 0; n < count; ++n) {
             const auto i = static_cast<size_t>(n);
-            y_[i] = call.y + (first + n) * layer.out_features + feature;
+            y_[i] = static_cast<char*>(call.y) + ((first + n) * layer.out_features + feature) * element_bytes;
             if (call.residual != nullptr) {
                 residual_[i] = call.residual->row(first + n) + feature * call.residual->feature_stride_bytes();
             }
@@ -52,6 +56,7 @@ public:
 
     UnpackArgs arguments(const LinearCall& call, const LinearLayer& layer, int64_t feature) const {
         UnpackArgs args{};
+        args.requantization = requantization_;
         args.rows = y_.data();
         args.residual_rows = call.residual != nullptr ? residual_.data() : nullptr;
         args.residual_stride_bytes = call.residual != nullptr ? call.residual->feature_stride_bytes() : 0;
@@ -61,7 +66,8 @@ public:
     }
 
 private:
-    std::array<float*, kMaxPanelColumns> y_;
+    const Requantization* requantization_;
+    std::array<char*, kMaxPanelColumns> y_;
     std::array<const char*, kMaxPanelColumns> residual_;
 };
 

@@ -9,6 +9,9 @@
 
 namespace sparseinf {
 
+// Column n of x as `size` bytes, zeros past its features; returns its scale.
+ActivationScale quantize_column(const LinearCall& call, const LinearLayer& layer, int64_t n, int64_t size, uint8_t* to);
+
 class QuantizedColumns {
 public:
     static constexpr int64_t kMaxColumns = 64;

@@ -131,12 +131,16 @@ def compare_stack(
     ------
     ValueError
         When a rival asked for by name cannot be built, an input has no rows, weights are too small to ever
-        come from memory, or there is something `beside` that should come from there.
+        come from memory, there is something `beside` that should come from there, or the last layer's y is uint8.
     TypeError
         When an input is not float32.
     """
     if beside and from_memory:
         raise ValueError("beside has contenders that are built already, but from_memory=True needs copies of them")
+    if layers[-1].output_quantization is not None:
+        raise ValueError(
+            "rivals leave y in float32, this layer in 8 bits; load it without output_quantization to compare it"
+        )
     threads = layers[0].threads
     given = [layer.weight for layer in layers] if weights is None else weights
     records = [LinearRecord(weight, layer.bias, layer.activation) for weight, layer in zip(given, layers, strict=True)]

@@ -10,13 +10,14 @@ from sparseinf.compile.choice import MEASUREMENT_TOLERANCE
 from sparseinf.compile.cost_model import break_even, dense_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from sparseinf.compile.layer_facts import LayerFacts
     from sparseinf.compile.layer_shape import LayerShape
     from sparseinf.compile.plans import Plan
     from sparseinf.quantize import ActivationQuantization
 
-__all__ = ["activations_words", "explain_columns", "explain_plan"]
+__all__ = ["explain_columns", "explain_plan", "layer_notes"]
 
 _BEFORE = ("layer", "shape", "zeros", "columns", "format", "precision", "kernel", "isa", "bytes", "at_columns")
 _AFTER = ("times_from", "break_even_percent", "reason")
@@ -26,16 +27,6 @@ def explain_columns(candidates: Sequence[str]) -> list[str]:
     """Return the columns of a report about layers that have these candidates."""
     times = [f"{name}{suffix}" for name in candidates for suffix in ("_us", "_measured_us")]
     return [*_BEFORE, *times, *_AFTER]
-
-
-def activations_words(activations: ActivationQuantization) -> str:
-    """Return how an int8 layer quantizes its x."""
-    how = {
-        "column": "each row with a scale of its own",
-        "tensor": "with one scale a call",
-        "static": f"always with the scale {activations.scale} and the zero point {activations.zero_point}",
-    }
-    return f"is quantized to {activations.dtype}, {how[activations.scales]}"
 
 
 def explain_plan(plan: Plan, shape: LayerShape) -> dict[str, Any]:
@@ -116,3 +107,62 @@ def _range_text(plan: Plan) -> str:
     if plan.last_columns is None:
         return f"{plan.first_columns}+"
     return "-".join(str(n) for n in dict.fromkeys((plan.first_columns, plan.last_columns)))
+
+
+def layer_notes(facts: LayerFacts, options: Mapping[str, Any], plans: Sequence[Plan], layer_name: str) -> list[str]:
+    """Return what is to be said of a layer besides the table."""
+    name = f"{layer_name}: the" if layer_name else "The"
+    notes = [
+        "Times without `measured` in their name are the cost model's predictions for one thread.",
+        *(note for note in [_measured_note(plans, facts.threads)] if note),
+        *facts.tuner_notes,
+    ]
+    if options["format"] != "auto":
+        notes.append(f"{name} format {options['format']!r} was asked for.")
+    if facts.pattern.format != "csr":
+        found = ", found at load" if facts.pattern.is_found else ""
+        notes.append(f"{name} weight was pruned in a pattern{found}: {facts.pattern}.")
+    if facts.pattern.num_empty_rows or facts.pattern.num_empty_columns:
+        notes.append(
+            f"{name} weight has {facts.pattern.num_empty_rows} rows and "
+            f"{facts.pattern.num_empty_columns} columns without a nonzero."
+        )
+    if facts.batch is not None:
+        notes.append(f"{name} packs were chosen for batch {', '.join(map(str, facts.batch))}.")
+    notes += _int8_notes(facts, options, name)
+    if facts.source_dtype not in ("float32", "int8"):
+        notes.append(f"{name} weight was {facts.source_dtype} and was converted to float32 at load.")
+    return notes
+
+
+def _int8_notes(facts: LayerFacts, options: Mapping[str, Any], name: str) -> list[str]:
+    notes = []
+    if facts.snr_db is not None:
+        floor = options.get("min_snr_db")
+        against = "" if floor is None else f"; precision='auto' takes it from {floor:g} dB on"
+        notes.append(f"{name} signal-to-noise ratio in int8 is about {facts.snr_db:.1f} dB{against}.")
+    if facts.int8 is not None:
+        notes.append(f"{name} layer's x {_quantization_words(facts.int8.activations)}.")
+        if facts.int8.output is not None:
+            notes.append(f"{name} layer's y {_quantization_words(facts.int8.output)}.")
+    if facts.too_long is not None:
+        notes.append(f"{name} layer computes in float32, as it has no place in int8: {facts.too_long}.")
+    return notes
+
+
+def _quantization_words(said: ActivationQuantization) -> str:
+    how = {
+        "column": "each row with a scale of its own",
+        "tensor": "with one scale a call",
+        "static": f"always with the scale {said.scale} and the zero point {said.zero_point}",
+    }
+    return f"is quantized to {said.dtype}, {how[said.scales]}"
+
+
+def _measured_note(plans: Sequence[Plan], threads: int) -> str:
+    if not any(plan.measured_ns for plan in plans):
+        return ""
+    return (
+        f"Measured times are with threads: {threads}, without bias and activation; of calls in a row, but with weights "
+        "from memory where the layers of a load exceed the last cache."
+    )

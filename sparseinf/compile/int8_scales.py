@@ -32,16 +32,25 @@ class Int8Scales:
         What the weights of each row are multiplied by.
     activations : ActivationQuantization
         How x becomes 8 bits.
+    output : ActivationQuantization, optional
+        How y becomes 8 bits, where it does.
     """
 
     rows: NDArray[np.float32]
     activations: ActivationQuantization
+    output: ActivationQuantization | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments that `runtime.Linear` takes for an int8 layer."""
-        said = self.activations
-        activations = runtime.ActivationQuantization(said.scales, said.dtype, said.scale or 0.0, said.zero_point or 0)
-        return {"row_scales": self.rows, "activations": activations}
+        return {
+            "row_scales": self.rows,
+            "activations": _native(self.activations),
+            "output": None if self.output is None else _native(self.output),
+        }
+
+
+def _native(said: ActivationQuantization) -> runtime.ActivationQuantization:
+    return runtime.ActivationQuantization(said.scales, said.dtype, said.scale or 0.0, said.zero_point or 0)
 
 
 def too_long_row(integers: Csr | Dense) -> str | None:

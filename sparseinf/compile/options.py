@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sparseinf.formats.pattern import checked_block, checked_nm
-from sparseinf.quantize import METHODS
+from sparseinf.quantize import METHODS, ActivationQuantization
 from sparseinf.quantize.activation import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = [
     "Int8Options",
@@ -40,6 +41,7 @@ class Int8Options:
     calibration_method: str | None = None
     activation_dtype: str | None = None
     activation_scales: str | None = None
+    output_quantization: Any = None
     min_snr_db: float | None = None
 
     @classmethod
@@ -56,7 +58,15 @@ class Int8Options:
         """What `min_snr_db` is, or else its default."""
         return MIN_SNR_DB if self.min_snr_db is None else float(self.min_snr_db)
 
-    def to_save(self) -> dict[str, Any]:
+    @property
+    def output(self) -> ActivationQuantization | None:
+        """How y becomes 8 bits; None where it stays float32."""
+        said = self.output_quantization
+        return (
+            said if said is None or isinstance(said, ActivationQuantization) else ActivationQuantization.from_dict(said)
+        )
+
+    def choice_to_save(self) -> dict[str, Any]:
         """Return what another choice between the precisions needs to know; samples are not saved."""
         dynamic = {"activation_dtype": self.activation_dtype, "activation_scales": self.activation_scales}
         return {"min_snr_db": self.snr_floor_db, **{name: said for name, said in dynamic.items() if said is not None}}
@@ -116,6 +126,7 @@ def _check_int8_options(int8: Int8Options, precision: str) -> None:
             f"{said[0]} is for precision='int8' or 'auto', but the layer computes in float32; leave it out, or add one "
             "of these"
         )
+    _check_output_quantization(int8, precision)
     floor = int8.min_snr_db
     if floor is not None and (isinstance(floor, bool | str) or not hasattr(floor, "__float__")):
         raise TypeError(f"min_snr_db must be a number of decibels, but is {floor!r}")
@@ -125,6 +136,28 @@ def _check_int8_options(int8: Int8Options, precision: str) -> None:
         raise ValueError(
             f"calibration gives x one scale for ever, but activation_scales={int8.activation_scales!r} asks for one a "
             "call; leave out one of the two"
+        )
+
+
+def _check_output_quantization(int8: Int8Options, precision: str) -> None:
+    said = int8.output_quantization
+    if said is None:
+        return
+    if not isinstance(said, ActivationQuantization | Mapping):
+        raise TypeError(
+            "output_quantization must be a sparseinf.quantize.ActivationQuantization, for instance the next layer's, "
+            f"but is {said!r}"
+        )
+    scales = ActivationQuantization.from_dict(said).scales if isinstance(said, Mapping) else said.scales
+    if scales != "static":
+        raise ValueError(
+            f"output_quantization must have a static scale, but has scales={scales!r}; make it with "
+            "ActivationQuantization.from_range(low, high)"
+        )
+    if precision != "int8":
+        raise ValueError(
+            f"output_quantization needs precision='int8', but precision is {precision!r}: a layer in float32 has no "
+            "output in 8 bits"
         )
 
 

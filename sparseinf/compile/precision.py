@@ -88,7 +88,9 @@ def prepare_weight(
         integers, pattern = plain_weight(weight.float32_integers(), format, **patterns)
         if text := too_long_row(integers):
             raise ValueError(f"{text}; load weight.dequantize(), or split the weight along in_features")
-        return PreparedWeight(integers, pattern, ("int8",), integers, Int8Scales(weight.scales, x_quantization))
+        return PreparedWeight(
+            integers, pattern, ("int8",), integers, Int8Scales(weight.scales, x_quantization, int8.output)
+        )
     plain, pattern = plain_weight(weight, format, **patterns)
     quantized = quantize(plain)
     snr_db = layer_snr_db(plain, quantized, x_quantization, samples)
@@ -100,7 +102,9 @@ def prepare_weight(
             return PreparedWeight(plain, pattern, ("float32",), snr_db=snr_db, too_long=text)
         raise ValueError(f"{text}; load the weight with precision='float32' or 'auto', or split it along in_features")
     precisions = ("float32", "int8") if precision == "auto" else ("int8",)
-    return PreparedWeight(plain, pattern, precisions, integers, Int8Scales(quantized.scales, x_quantization), snr_db)
+    return PreparedWeight(
+        plain, pattern, precisions, integers, Int8Scales(quantized.scales, x_quantization, int8.output), snr_db
+    )
 
 
 def _quantization_of_x(

@@ -78,7 +78,7 @@ std::vector<float> activated(const std::vector<float>& values, const KernelTable
     sums.resize(values.size() + 16);
     const GuardedArray<float> guarded(sums.data(), (size + 15) / 16 * 16, Side::kEnd);
     GuardedArray<float> y(size, Side::kEnd);
-    float* const row = y.data();
+    char* const row = reinterpret_cast<char*>(y.data());
     UnpackArgs args{};
     args.sums = {guarded.data(), nullptr};
     args.rows = &row;

@@ -246,16 +246,17 @@ TEST(columns_finished_together_are_finished_as_one_by_one) {
                 const GuardedArray<int32_t> guarded(sums, Side::kEnd);
                 GuardedArray<float> together(kColumns * num_features, Side::kEnd);
                 GuardedArray<float> each(num_features, Side::kEnd);
-                std::array<float*, kColumns> rows;
+                std::array<char*, kColumns> rows;
                 std::array<const char*, kColumns> residual_rows;
                 for (int n = 0; n < kColumns; ++n) {
                     const auto i = static_cast<size_t>(n);
-                    rows[i] = together.data() + n * num_features;
+                    rows[i] = reinterpret_cast<char*>(together.data() + n * num_features);
                     residual_rows[i] = reinterpret_cast<const char*>(residual.data());
                 }
                 Dequantization scaling{scales.data(), zeros.data(), row_scales.data(), row_sums.data()};
                 UnpackArgs args{{reinterpret_cast<const float*>(guarded.data()), nullptr},
                                 &scaling,
+                                nullptr,
                                 rows.data(),
                                 finish.has_residual ? residual_rows.data() : nullptr,
                                 sizeof(float),
@@ -266,7 +267,7 @@ TEST(columns_finished_together_are_finished_as_one_by_one) {
                 int8_kernels_for(isa).finish_columns(args, stride);
                 for (int n = 0; n < kColumns; ++n) {
                     scaling = {scales.data() + n, zeros.data() + n, row_scales.data(), row_sums.data()};
-                    float* row = each.data();
+                    char* row = reinterpret_cast<char*>(each.data());
                     args.sums.main = reinterpret_cast<const float*>(guarded.data() + n * stride);
                     args.rows = &row;
                     args.num_columns = 1;

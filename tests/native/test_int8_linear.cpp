@@ -37,6 +37,8 @@ constexpr Int8Form kForms[] = {
      [](const Matrix& matrix, const KernelTable& kernels) -> Pack {
          return {pack_block_int8(matrix.view(), kernels, 1)};
      }},
+    {"bitmap", [](const Matrix& matrix, const KernelTable&) -> Pack { return {pack_bitmap_int8(matrix.view(), 1)}; }},
+    {"lookup", [](const Matrix& matrix, const KernelTable&) -> Pack { return {pack_lookup(matrix.view(), 64, 1)}; }},
 };
 
 AlignedBuffer<float> buffer_of(const std::vector<float>& values) {
@@ -71,7 +73,9 @@ struct Int8Case {
         std::vector<float> y(static_cast<size_t>(num_columns * shape.num_rows));
         for (int64_t n = 0; n < num_columns; ++n) {
             const float* row = x.data() + n * shape.num_columns;
-            const ActivationScale scale = activations.scale_of(range_of_row(row, shape.num_columns));
+            const ActivationScale scale = activations.scales == ActivationScales::kStatic
+                                              ? activations.fixed
+                                              : activations.scale_of(range_of_row(row, shape.num_columns));
             std::vector<int32_t> quantized(static_cast<size_t>(shape.num_columns));
             for (size_t k = 0; k < quantized.size(); ++k) {
                 const float rounded = std::nearbyint(row[k] * scale.inverse) + static_cast<float>(scale.zero);
@@ -199,6 +203,92 @@ TEST(int8_rows_without_a_finite_range_are_not_a_number) {
             CHECK(is_strange ? std::isnan(y[i]) : y[i] == expected[i]);
         }
     });
+}
+
+// Layers in a chain: x and y in 8 bits, between which nothing is a float.
+struct ChainedCase {
+    static constexpr ActivationScale kFixed{0.013f, 1 / 0.013f, 119};
+    static constexpr Requantization kRequantization{1 / 0.21f, 37};
+
+    Int8Case layer;
+    Epilogue epilogue;
+
+    ChainedCase(Shape shape, Epilogue some_epilogue, std::mt19937& random)
+        : layer(shape, 0.6, random), epilogue(some_epilogue) {
+        layer.activations = {ActivationScales::kStatic, false, kFixed};
+    }
+
+    Linear linear(const Int8Form& form, Isa isa, bool requantizes) const {
+        Int8Scales scales{layer.activations, buffer_of(layer.row_scales)};
+        if (requantizes) scales.requantization = kRequantization;
+        return Linear(layer.matrix.shape.num_rows, layer.matrix.shape.num_columns, isa,
+                      {{1, std::make_shared<const Pack>(form.pack(layer.matrix, kernels_for(isa)))}},
+                      buffer_of(layer.bias), epilogue, std::move(scales));
+    }
+};
+
+uint8_t requantized(float y) {
+    const float scaled = y * ChainedCase::kRequantization.inverse_scale;
+    if (std::isnan(scaled)) return 0;
+    const auto zero = static_cast<float>(ChainedCase::kRequantization.zero);
+    return static_cast<uint8_t>(std::clamp(std::nearbyint(scaled) + zero, 0.0f, 255.0f));
+}
+
+// y of a strided x and perhaps a residual, everything behind guard pages.
+template <class T>
+std::vector<T> run_chained(const Linear& layer, const GuardedArray<uint8_t>& x, const GuardedArray<float>* residual,
+                           int64_t num_columns, int64_t x_stride, Side side) {
+    GuardedArray<T> y(num_columns * layer.out_features(), side);
+    StridedRows rows(x.data(), x_stride),
+        residual_rows(residual != nullptr ? residual->data() : nullptr, sizeof(float));
+    rows.add_dimension(num_columns, layer.in_features() * x_stride);
+    residual_rows.add_dimension(num_columns, layer.out_features() * static_cast<int64_t>(sizeof(float)));
+    LinearCall call{num_columns, rows, residual != nullptr ? &residual_rows : nullptr, y.data(), 1};
+    call.x_is_quantized = true;
+    layer.run(call);
+    return {y.data(), y.data() + y.size()};
+}
+
+TEST(int8_layers_take_8_bits_and_give_8_bits) {
+    constexpr Shape kShapes[] = {{1, 1}, {15, 16}, {37, 150}, {131, 67}};
+    constexpr int64_t kColumns[] = {1, 2, 8, 9, 16, 33, 97};
+    constexpr Epilogue kEpilogues[] = {{}, {Activation::kClip, 0.0f, 6.0f, 0.0f}, {Activation::kLeakyRelu, 0, 0, 0.1f}};
+    std::mt19937 random(56);
+    for (const Shape shape : kShapes) {
+        const ChainedCase chained(shape, kEpilogues[shape.num_rows % std::size(kEpilogues)], random);
+        for (const int64_t num_columns : kColumns) {
+            const Case name(describe(shape) + ", " + std::to_string(num_columns) + " columns");
+            const Side side = kBothSides[num_columns % 2];
+            const int64_t x_stride = 1 + num_columns % 3 / 2;
+            GuardedArray<uint8_t> x(num_columns * shape.num_columns * x_stride - (x_stride - 1), side);
+            for (uint8_t& byte : x.span()) byte = static_cast<uint8_t>(random() % 256);
+            GuardedArray<float> numbers(random_values(num_columns * shape.num_rows, Numbers::kReal, random), side);
+            if (numbers.size() > 2) {
+                numbers[0] = std::numeric_limits<float>::quiet_NaN();
+                numbers[1] = -numbers[0];
+                numbers[2] = std::numeric_limits<float>::infinity();
+            }
+            const GuardedArray<float>* residual = num_columns % 2 == 0 ? &numbers : nullptr;
+            // x as the floats that its bytes stand for, which quantize to these bytes again
+            std::vector<float> floats(static_cast<size_t>(num_columns * shape.num_columns));
+            for (size_t i = 0; i < floats.size(); ++i) {
+                const int32_t q = x[static_cast<int64_t>(i) * x_stride];
+                floats[i] = ChainedCase::kFixed.scale * static_cast<float>(q - ChainedCase::kFixed.zero);
+            }
+            for_each_isa_and_form([&](Isa isa, const Int8Form& form) {
+                const std::vector<float> y =
+                    run_chained<float>(chained.linear(form, isa, false), x, residual, num_columns, x_stride, side);
+                const std::vector<uint8_t> bytes =
+                    run_chained<uint8_t>(chained.linear(form, isa, true), x, residual, num_columns, x_stride, side);
+                CHECK(std::ranges::equal(bytes, y, {}, {}, requantized));
+                if (chained.epilogue.activation != Activation::kNone) return;
+                const std::vector<float> sums = chained.layer.expected(floats, num_columns);
+                for (size_t i = 3; i < sums.size(); ++i) {
+                    CHECK(y[i] == sums[i] + (residual != nullptr ? (*residual)[static_cast<int64_t>(i)] : 0.0f));
+                }
+            });
+        }
+    }
 }
 
 TEST(int8_x_of_zeros_or_hardly_more_counts_as_zero) {

@@ -130,11 +130,15 @@ class RowsOfY {
 public:
     RowsOfY(int64_t num_rows, int64_t num_features, Side side)
         : num_features_(num_features), values_(num_rows * (num_features + kGap) - kGap, side) {
-        for (int64_t n = 0; n < num_rows; ++n) pointers_.push_back(values_.data() + n * (num_features + kGap));
+        for (int64_t n = 0; n < num_rows; ++n) {
+            pointers_.push_back(reinterpret_cast<char*>(values_.data() + n * (num_features + kGap)));
+        }
     }
 
-    float* const* pointers() const { return pointers_.data(); }
-    float at(int64_t n, int64_t m) const { return pointers_[static_cast<size_t>(n)][m]; }
+    char* const* pointers() const { return pointers_.data(); }
+    float at(int64_t n, int64_t m) const {
+        return reinterpret_cast<const float*>(pointers_[static_cast<size_t>(n)])[m];
+    }
     bool gaps_are_untouched() const {
         for (int64_t i = 0; i < values_.size(); ++i) {
             const auto bits = reinterpret_cast<const unsigned char*>(values_.data() + i);
@@ -148,7 +152,7 @@ private:
     static constexpr int64_t kGap = 17;
     int64_t num_features_;
     GuardedArray<float> values_;
-    std::vector<float*> pointers_;
+    std::vector<char*> pointers_;
 };
 
 constexpr Epilogue kEpilogues[] = {
