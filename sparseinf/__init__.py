@@ -11,6 +11,7 @@ from sparseinf import formats
 from sparseinf.errors import CorruptFileError, UnsupportedIsaError, UnsupportedModelError
 from sparseinf.linear import SparseLinear
 from sparseinf.loading import load
+from sparseinf.model import Model
 from sparseinf.report import Report
 from sparseinf.runtime import available_isas, cpu_info, use_isa
 from sparseinf.version import __version__
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CorruptFileError",
+    "Model",
     "Report",
     "SparseLinear",
     "SparseWeights",

@@ -83,6 +83,7 @@ class SparseLinear:
         options: Mapping[str, Any],
         name: str,
     ) -> None:
+        self._native = native
         self._compute = native.__call__  # bound once: looking a call up through the type takes longer
         self._plans = [plan for plan, _ in plans]
         self._packs = list({id(pack): pack for _, pack in plans}.values())
@@ -299,6 +300,11 @@ class SparseLinear:
     def isa(self) -> str:
         """The instruction-set level that runs the largest batch."""
         return self._main_plan.isa
+
+    @property
+    def native(self) -> runtime.Linear:
+        """What computes the layer, for programs that it is a step of."""
+        return self._native
 
     @property
     def nbytes(self) -> int:

@@ -11,8 +11,10 @@ from sparseinf.compile.options import check_said_together, checked_batch
 from sparseinf.compile.tune import TUNE_SECONDS
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import from_any
-from sparseinf.io import LinearRecord, is_artifact, open_tensors, read
+from sparseinf.io import LinearRecord, ModelRecord, is_artifact, open_tensors, read
+from sparseinf.io.onnx_file import read_onnx
 from sparseinf.linear import SparseLinear
+from sparseinf.model import Model
 from sparseinf.weights import SparseWeights
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def load(
     tune_seconds: float = TUNE_SECONDS,
     calibration: Any = None,
     **format_options: Any,
-) -> SparseLinear | SparseWeights:
+) -> SparseLinear | SparseWeights | Model:
     """Compile pruned weights for this machine.
 
     Parameters
@@ -56,7 +58,8 @@ def load(
         A 2-D weight of shape (out_features, in_features) - a NumPy array, torch tensor, scipy.sparse matrix or one of
         `sparseinf.formats` - gives a `SparseLinear`. A mapping of names to arrays, a torch state dict, or a
         file (.npz, .safetensors, .pt, .pth) gives `SparseWeights`. A file that `save` wrote gives what was
-        saved, with the options that it was made with wherever one here is left at its default.
+        saved, with the options that it was made with wherever one here is left at its default. An ONNX model - a
+        file (.onnx), its bytes, or an onnx.ModelProto - gives a `Model`.
     bias : float32, shape (out_features,), optional
         For a single weight.
     activation : None, str or tuple, optional
@@ -93,7 +96,7 @@ def load(
 
     Returns
     -------
-    SparseLinear or SparseWeights
+    SparseLinear, SparseWeights or Model
 
     Raises
     ------
@@ -136,9 +139,12 @@ def load(
     check_said_together(precision, options)
     # scipy's matrices as dictionaries of keys are mappings too, but have a shape.
     is_mapping = isinstance(source, Mapping) and not hasattr(source, "shape")
-    if is_mapping or isinstance(source, str | os.PathLike):
+    is_model = isinstance(source, bytes) or hasattr(source, "SerializeToString")
+    if is_mapping or is_model or isinstance(source, str | os.PathLike):
         if bias is not None or activation is not None:
             raise TypeError("bias and activation belong to a single weight; a file or mapping brings its own")
+        if is_model:
+            return _load_model(source, options)
         if is_mapping:
             return SparseWeights.from_tensors(open_tensors(source), **options)
         return _load_file(os.fspath(source), options)
@@ -150,13 +156,20 @@ def load(
     return SparseLinear.from_format(from_any(source), bias=bias, activation=activation, **options)
 
 
-def _load_file(path: str, options: dict[str, Any]) -> SparseLinear | SparseWeights:
+def _load_model(source: Any, options: dict[str, Any]) -> Model:
+    calibration = options.pop("calibration")
+    if calibration is not None:
+        raise UnsupportedModelError(
+            "calibration of whole models is not supported yet; leave it out: int8 then quantizes as x comes"
+        )
+    return Model.from_graph(read_onnx(source), **options)
+
+
+def _load_file(path: str, options: dict[str, Any]) -> SparseLinear | SparseWeights | Model:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if path.endswith(".onnx"):
-        raise UnsupportedModelError(
-            f"{path} is an ONNX model, which this version does not read; save its weights as .npz or .safetensors"
-        )
+        return _load_model(path, options)
     if is_artifact(path):
         record = read(path)
         try:
@@ -166,11 +179,13 @@ def _load_file(path: str, options: dict[str, Any]) -> SparseLinear | SparseWeigh
     return SparseWeights.from_tensors(open_tensors(path), **options)
 
 
-def _compile_record(record: Record, options: dict[str, Any]) -> SparseLinear | SparseWeights:
+def _compile_record(record: Record, options: dict[str, Any]) -> SparseLinear | SparseWeights | Model:
     # Where the caller says nothing, what was saved holds.
     said = {name: value for name, value in options.items() if not _is_default(name, value)}
     if isinstance(record, LinearRecord):
         return SparseLinear.from_record(record, **said)
+    if isinstance(record, ModelRecord):
+        return Model.from_record(record, **said)
     return SparseWeights.from_record(record, **said)
 
 

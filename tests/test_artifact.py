@@ -220,8 +220,8 @@ def test_ordinary_safetensors_file_is_refused_by_read(tmp_path):
 
 
 def test_newer_version_is_refused_by_name(saved):
-    rewritten(saved, lambda description: description.update(version=4))
-    with pytest.raises(UnsupportedModelError, match="version 4, but this sparseinf reads versions up to 3"):
+    rewritten(saved, lambda description: description.update(version=5))
+    with pytest.raises(UnsupportedModelError, match="version 5, but this sparseinf reads versions up to 4"):
         read(saved)
 
 

@@ -20,11 +20,13 @@ PYTHON_ROOMS = (
     ("errors", "report", "version"),
     ("runtime",),
     ("formats",),
+    ("graph",),
     ("io",),
     ("quantize",),
     ("compile",),
     ("linear",),
     ("weights",),
+    ("model",),
     ("loading",),
     ("sparseinf",),
     ("bench",),
@@ -35,7 +37,7 @@ PYTHON_ROOMS = (
 # What stands above may be called for inside a function: layers are measured by the room that measures layers.
 CALLED_UPWARDS = {("linear", "bench"), ("sparseinf", "bench")}
 
-CPP_ROOMS = (("common", "kernels"), ("dispatch",), ("pack",), ("ops",), ("bindings",))
+CPP_ROOMS = (("common", "kernels"), ("dispatch",), ("pack",), ("ops",), ("program",), ("bindings",))
 
 INTRINSICS = re.compile(r"\b_mm(256|512)?_|\b__m(64|128|256|512)|\b\w*mmintrin\b|\bimmintrin\b|\barm_(neon|sve)\b")
 # Errors are returned or thrown, and Python reads the environment.

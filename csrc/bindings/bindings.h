@@ -9,5 +9,6 @@ void bind_codec(pybind11::module_& m);
 void bind_machine(pybind11::module_& m);
 void bind_pack(pybind11::module_& m);
 void bind_linear(pybind11::module_& m);
+void bind_program(pybind11::module_& m);
 
 }  // namespace sparseinf

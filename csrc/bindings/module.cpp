@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
     sparseinf::bind_machine(m);
     sparseinf::bind_pack(m);
     sparseinf::bind_linear(m);
+    sparseinf::bind_program(m);
 }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sparseinf.linear import SparseLinear
+    from sparseinf.model import Model
     from sparseinf.weights import SparseWeights
 
 
@@ -37,7 +38,7 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tune", choices=["measure", "model", "off"], help="how formats are chosen (default: measure)")
 
 
-def open_source(path: Path, arguments: argparse.Namespace, **more: Any) -> SparseLinear | SparseWeights:
+def open_source(path: Path, arguments: argparse.Namespace, **more: Any) -> SparseLinear | SparseWeights | Model:
     """Load a file with the options of `add_load_options`, and more; a `.npy` file is one layer.
 
     Raises
@@ -59,10 +60,13 @@ def open_source(path: Path, arguments: argparse.Namespace, **more: Any) -> Spars
     return load(path, **options)
 
 
-def layers_of(loaded: SparseLinear | SparseWeights, path: Path) -> dict[str, SparseLinear]:
+def layers_of(loaded: SparseLinear | SparseWeights | Model, path: Path) -> dict[str, SparseLinear]:
     """Return the layers of whatever was loaded, by name; a single layer has the name of its file."""
     from sparseinf.linear import SparseLinear
+    from sparseinf.model import Model
 
+    if isinstance(loaded, Model):
+        return loaded.layers
     return {path.stem: loaded} if isinstance(loaded, SparseLinear) else dict(loaded)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sparseinf.io.artifact import is_artifact, read, write
-from sparseinf.io.records import LinearRecord, Record, WeightsRecord
+from sparseinf.io.records import LinearRecord, ModelRecord, Record, WeightsRecord
 from sparseinf.io.sources import open_tensors
 
-__all__ = ["LinearRecord", "Record", "WeightsRecord", "is_artifact", "open_tensors", "read", "write"]
+__all__ = ["LinearRecord", "ModelRecord", "Record", "WeightsRecord", "is_artifact", "open_tensors", "read", "write"]

@@ -2,12 +2,14 @@
 
 The metadata key "sparseinf" is JSON that says what the tensors are:
 
-    {"kind": "linear" or "weights", "version": 1, 2 or 3, "layers": [layer, ...], "other": [name, ...]}
+    {"kind": "linear", "weights" or "model", "version": 1 to 4, "layers": [layer, ...], "other": [name, ...]}
     layer = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"} and fields of its format
 
 A layer's tensors are layer/<name>/bias, if it has one, and those of its weight (`saved_weight.py` tells of them). All
-others are other/<name>. Any safetensors reader can open the file. Its version is the lowest that knows all its
-formats, so that older readers are shut out only where they must be: 2 brought blocks and n:m, 3 int8.
+others are other/<name>; of a model these are its constants, and the key "graph" says what it computes
+(`saved_graph.py`). Any safetensors reader can open the file. Its version is the lowest that knows all its
+formats, so that older readers are shut out only where they must be: 2 brought blocks and n:m, 3 int8, 4
+models.
 """
 
 from __future__ import annotations
@@ -24,19 +26,24 @@ import numpy.typing as npt
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import Quantized
 from sparseinf.formats.float32 import check_extents
-from sparseinf.io.records import Activation, LinearRecord, Record, WeightsRecord, check_activations
+from sparseinf.io.records import Activation, LinearRecord, ModelRecord, Record, WeightsRecord, check_activations
 from sparseinf.io.safetensors_file import open_safetensors, write_safetensors
+from sparseinf.io.saved_graph import describe_graph, read_graph
 from sparseinf.io.saved_tensors import SavedTensors
 from sparseinf.io.saved_weight import describe_weight, fields_of_weight, first_version_of, read_weight
 from sparseinf.io.tensor_types import is_possible_shape
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
-__all__ = ["LinearRecord", "Record", "WeightsRecord", "is_artifact", "read", "write"]
+    from sparseinf.graph import Graph
+
+__all__ = ["LinearRecord", "ModelRecord", "Record", "WeightsRecord", "is_artifact", "read", "write"]
 
 _KEY = "sparseinf"
-_VERSION = 3
+_VERSION = 4
+_FIRST_VERSION_OF_MODELS = 4
 _START = b'{"__metadata__":{"sparseinf":'
 _LAYER_FIELDS = {"name", "format", "shape", "source_dtype", "has_bias", "activation", "options"}
 
@@ -53,15 +60,21 @@ def write(path: str | os.PathLike[str], record: Record) -> None:
     FileNotFoundError
         If the folder does not exist.
     """
-    is_linear = isinstance(record, LinearRecord)
     layers = {"": record} if isinstance(record, LinearRecord) else record.layers
-    other = {} if isinstance(record, LinearRecord) else record.other
+    other: Mapping[str, npt.NDArray[Any]] = {}
+    kind, version, graph = "linear", 1, {}
+    if isinstance(record, WeightsRecord):
+        kind, other = "weights", record.other
+    elif isinstance(record, ModelRecord):
+        kind, version, other = "model", _FIRST_VERSION_OF_MODELS, record.graph.constants
+        graph = {"graph": describe_graph(record.graph)}
     tensors: dict[str, npt.NDArray[Any]] = {}
     description = {
-        "kind": "linear" if is_linear else "weights",
-        "version": max([1, *(first_version_of(layer.weight) for layer in layers.values())]),
+        "kind": kind,
+        "version": max([version, *(first_version_of(layer.weight) for layer in layers.values())]),
         "layers": [_describe_layer(name, layer, tensors) for name, layer in layers.items()],
         "other": list(other),
+        **graph,
     }
     tensors.update((f"other/{name}", array) for name, array in other.items())
     write_safetensors(path, tensors, {_KEY: json.dumps(description, allow_nan=False, default=_plain)})
@@ -149,6 +162,8 @@ def read(path: str | os.PathLike[str]) -> Record:
         raise tensors.error(f"tensor {min(tensors.unclaimed)!r} belongs to no layer and is not listed")
     if description["kind"] == "weights":
         return WeightsRecord(layers, other)
+    if description["kind"] == "model":
+        return ModelRecord(_read_graph_of(tensors, description, layers, other), layers)
     if [*layers] != [""] or other:
         raise tensors.error("a file of kind 'linear' holds one layer without a name, and nothing else")
     return layers[""]
@@ -171,12 +186,28 @@ def _parse_description(tensors: SavedTensors) -> dict[str, Any]:
             f"{path} is a saved file of version {version}, but this sparseinf reads versions up to "
             f"{_VERSION}; install a newer one"
         )
-    if kind not in ("linear", "weights"):
-        raise tensors.error(f"its kind must be 'linear' or 'weights', but is {kind!r:.40}")
+    if kind not in ("linear", "weights", "model"):
+        raise tensors.error(f"its kind must be 'linear', 'weights' or 'model', but is {kind!r:.40}")
     layers, other = description.get("layers"), description.get("other")
     if not isinstance(layers, list) or not _is_list_of(other, str):
         raise tensors.error("its description must list layers and other tensors")
     return description
+
+
+def _read_graph_of(
+    tensors: SavedTensors,
+    description: dict[str, Any],
+    layers: Mapping[str, LinearRecord],
+    constants: Mapping[str, npt.NDArray[Any]],
+) -> Graph:
+    try:
+        graph = read_graph(description.get("graph"), constants)
+    except ValueError as error:
+        raise tensors.error(str(error)) from None
+    names = [node.name for node in graph.nodes if node.op == "Linear"]
+    if sorted(names) != sorted(layers):
+        raise tensors.error(f"its graph has the layers {sorted(names)!r:.80}, but the file {sorted(layers)!r:.80}")
+    return graph
 
 
 def _read_layer(tensors: SavedTensors, entry: Any, version: int) -> tuple[str, LinearRecord]:

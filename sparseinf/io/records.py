@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sparseinf.formats import Weight
+    from sparseinf.graph import Graph
 
-__all__ = ["Activation", "LinearRecord", "QuantizedActivations", "Record", "WeightsRecord", "check_activations"]
+__all__ = [
+    "Activation",
+    "LinearRecord",
+    "ModelRecord",
+    "QuantizedActivations",
+    "Record",
+    "WeightsRecord",
+    "check_activations",
+]
 
 Activation: TypeAlias = str | tuple[str | float, ...] | None
 
@@ -53,7 +62,16 @@ class WeightsRecord:
     """Of any dtype in `sparseinf.io.tensor_types`."""
 
 
-Record: TypeAlias = LinearRecord | WeightsRecord
+@dataclass(frozen=True, eq=False)
+class ModelRecord:
+    """A whole network."""
+
+    graph: Graph
+    """Its nodes of the operator Linear have no attributes: they are the layers of the same names."""
+    layers: Mapping[str, LinearRecord]
+
+
+Record: TypeAlias = LinearRecord | WeightsRecord | ModelRecord
 
 
 def check_activations(activations: Any, weight: Weight) -> None:

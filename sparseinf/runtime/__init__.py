@@ -14,10 +14,12 @@ ActivationQuantization = _core.ActivationQuantization
 Epilogue = _core.Epilogue
 Linear = _core.Linear
 Pack = _core.Pack
+Program = _core.Program
 csr_panel_columns = _core.csr_panel_columns
 decode_columns = _core.decode_columns
 encode_columns = _core.encode_columns
 kernel_family = _core.kernel_family
+native_operations = _core.native_operations
 pack_bitmap = _core.pack_bitmap
 pack_bitmap_int8 = _core.pack_bitmap_int8
 pack_block = _core.pack_block
@@ -34,6 +36,7 @@ __all__ = [
     "Epilogue",
     "Linear",
     "Pack",
+    "Program",
     "available_isas",
     "checked_threads",
     "cpu_info",
@@ -45,6 +48,7 @@ __all__ = [
     "extension_build",
     "float32_isa",
     "kernel_family",
+    "native_operations",
     "pack_bitmap",
     "pack_bitmap_int8",
     "pack_block",

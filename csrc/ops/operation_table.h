@@ -1,0 +1,36 @@
+// All operations that run natively, by name.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/attributes.h"
+#include "ops/operation.h"
+
+namespace sparseinf {
+
+struct OperationMaker {
+    const char* name;
+    std::unique_ptr<const Operation> (*make)(const Attributes& attributes);
+};
+
+// For operations whose constructor takes the attributes.
+template <class T>
+std::unique_ptr<const Operation> make(const Attributes& attributes) {
+    return std::make_unique<const T>(attributes);
+}
+
+// Throws std::invalid_argument if there is none of that name, or its attributes are wrong.
+std::unique_ptr<const Operation> make_operation(const std::string& name, const Attributes& attributes);
+
+std::vector<std::string> operation_names();
+
+// The families, one a file.
+std::span<const OperationMaker> linear_operations();
+std::span<const OperationMaker> reshaping_operations();
+std::span<const OperationMaker> unary_operations();
+std::span<const OperationMaker> binary_operations();
+
+}  // namespace sparseinf

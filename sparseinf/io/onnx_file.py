@@ -1,0 +1,161 @@
+"""ONNX models: what the `onnx` package reads becomes a graph of ours.
+
+The package does what it does well: it checks the model, brings it to one version of the operators, puts the bodies of
+its own functions in their places and finds out shapes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparseinf.errors import CorruptFileError, UnsupportedModelError
+from sparseinf.graph import Graph, Node, Value
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["read_onnx"]
+
+
+def read_onnx(source: str | os.PathLike[str] | bytes | Any) -> Graph:
+    """Return a model as a graph.
+
+    Parameters
+    ----------
+    source : path, bytes or onnx.ModelProto
+        A path's external data must lie in the file's folder, or below.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package onnx is not installed.
+    FileNotFoundError
+        If there is no such file.
+    CorruptFileError
+        If it is no ONNX model, or one that contradicts itself.
+    UnsupportedModelError
+        If it needs what cannot be brought to `Graph.OPSET`.
+    """
+    try:
+        import onnx
+        from onnx import inliner
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "ONNX models are read with the package onnx, which is not installed; pip install 'sparseinf[onnx]'"
+        ) from None
+    proto = _checked(_proto_of(source))
+    if proto.functions:
+        proto = inliner.inline_local_functions(proto, True)
+    proto = _converted(proto)
+    try:
+        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise CorruptFileError(f"the model's shapes contradict each other: {error}") from error
+    return _graph_of(proto)
+
+
+def _proto_of(source: str | os.PathLike[str] | bytes | Any) -> onnx.ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if isinstance(source, onnx.ModelProto):
+        return source
+    try:
+        if isinstance(source, bytes | bytearray | memoryview):
+            return onnx.load_model_from_string(bytes(source))
+        if not Path(source).is_file():
+            raise FileNotFoundError(f"there is no file {os.fspath(source)}")
+        return onnx.load(os.fspath(source))
+    except DecodeError as error:
+        raise CorruptFileError(f"this is no ONNX model: {error}") from error
+    except onnx.checker.ValidationError as error:  # external data that is missing, or outside the folder
+        raise CorruptFileError(f"the model's external data cannot be read: {error}") from error
+
+
+def _checked(proto: onnx.ModelProto) -> onnx.ModelProto:
+    import onnx
+
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise CorruptFileError(f"the model is not what ONNX allows: {error}") from error
+    return proto
+
+
+def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
+    from onnx import version_converter
+
+    versions = {opset.domain: opset.version for opset in proto.opset_import}
+    if versions.get("", versions.get("ai.onnx")) == Graph.OPSET:
+        return proto
+    try:
+        return version_converter.convert_version(proto, Graph.OPSET)
+    except (RuntimeError, version_converter.ConvertError) as error:
+        raise UnsupportedModelError(
+            f"the model cannot be brought to version {Graph.OPSET} of ONNX's operators: {error}"
+        ) from error
+
+
+def _graph_of(proto: onnx.ModelProto) -> Graph:
+    from onnx import numpy_helper
+
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    nodes = []
+    names: set[str] = set()
+    for node in proto.graph.node:
+        attributes = {attribute.name: _attribute_of(attribute) for attribute in node.attribute}
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+            constants[node.output[0]] = _constant_of(attributes)
+            continue
+        op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+        name = node.name if node.name and node.name not in names else next(filter(None, node.output), "")
+        names.add(name)
+        nodes.append(Node(op, list(node.input), list(node.output), attributes, name))
+    return Graph(
+        nodes=nodes,
+        inputs=[_value_of(value) for value in proto.graph.input if value.name not in constants],
+        outputs=[_value_of(value) for value in proto.graph.output],
+        constants=constants,
+        values={value.name: _value_of(value) for value in proto.graph.value_info},
+    )
+
+
+def _attribute_of(attribute: onnx.AttributeProto) -> Any:
+    from onnx import TensorProto, helper, numpy_helper
+
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, TensorProto):
+        return numpy_helper.to_array(value)
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, list | tuple) or type(value).__name__.startswith("Repeated"):
+        return [element.decode() if isinstance(element, bytes) else element for element in value]
+    return value
+
+
+def _constant_of(attributes: dict[str, Any]) -> np.ndarray[Any, Any]:
+    ((kind, value),) = attributes.items()
+    if kind in ("value_float", "value_floats"):
+        return np.array(value, np.float32)
+    if kind in ("value_int", "value_ints"):
+        return np.array(value, np.int64)
+    return np.asarray(value)
+
+
+def _value_of(value: onnx.ValueInfoProto) -> Value:
+    from onnx import helper
+
+    if not value.type.HasField("tensor_type"):
+        raise UnsupportedModelError(f"value {value.name!r} is no tensor, but sequences and maps are not supported")
+    tensor = value.type.tensor_type
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)) if tensor.elem_type else np.dtype(np.void)
+    if not tensor.HasField("shape"):
+        return Value(value.name, dtype)
+    shape = tuple(
+        extent.dim_value if extent.HasField("dim_value") else extent.dim_param or None for extent in tensor.shape.dim
+    )
+    return Value(value.name, dtype, shape)
