@@ -330,12 +330,6 @@ class TestSources:
         with pytest.raises(TypeError, match="a key is 3"):
             sparseinf.load({3: np.eye(8, dtype=np.float32)})
 
-    def test_onnx_is_refused_by_name(self, tmp_path):
-        path = tmp_path / "model.onnx"
-        path.write_bytes(b"\x08\x01")
-        with pytest.raises(sparseinf.UnsupportedModelError, match="ONNX"):
-            sparseinf.load(path)
-
 
 class TestSaving:
     @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9, 1.0])
