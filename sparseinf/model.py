@@ -173,6 +173,11 @@ class Model:
         return dict(self._layers)
 
     @property
+    def reference_operators(self) -> list[str]:
+        """The operators of the nodes, one each, that only the package onnx can compute."""
+        return [segment.node.op for segment in self._segments if not isinstance(segment, NativeSegment)]
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all packs and constants."""
         constants = sum(array.nbytes for array in self._graph.constants.values())
@@ -183,7 +188,7 @@ class Model:
         reports = [layer.explain() for layer in self._layers.values()]
         columns = dict.fromkeys(column for report in reports for column in report.columns)
         notes = dict.fromkeys(note for report in reports for note in report.notes)
-        slow = [segment.node.op for segment in self._segments if not isinstance(segment, NativeSegment)]
+        slow = self.reference_operators
         if slow:
             names = ", ".join(sorted(set(slow)))
             notes[f"{len(slow)} nodes run by the reference evaluator of onnx, one at a time: {names}."] = None

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from onnx_models import model, node, perceptron, reference
+from onnx_models import model, node, onnx, perceptron, reference
 
 import sparseinf
 from sparseinf.model import Port
@@ -112,6 +112,24 @@ class TestSources:
         assert np.array_equal(again(x), loaded(x))
         assert again.get_inputs() == loaded.get_inputs()
         assert str(again) == str(loaded)
+
+    def test_loops_are_saved_too(self, tmp_path):
+        body = onnx.parser.parse_graph(
+            "body (int64 i, bool goes, float[2] sum) => (bool goes_on, float[2] next, float[2] seen) "
+            "{ goes_on = Identity(goes)  next = Add(sum, x)  seen = Neg(next) }"
+        )
+        proto = model(
+            [node("Loop", ["n", "", "x"], ["last", "all"], body=body)],
+            {"x": ("float32", [2]), "n": ("int64", [])},
+            {"last": ("float32", [2]), "all": ("float32", ["n", 2])},
+        )
+        loaded = sparseinf.load(proto)
+        loaded.save(tmp_path / "loop.safetensors")
+        for either in (loaded, sparseinf.load(tmp_path / "loop.safetensors")):
+            last, seen = either(np.array([1, 2], np.float32), np.array(2))
+            assert last.tolist() == [3, 6]
+            assert seen.tolist() == [[-2, -4], [-3, -6]]
+        assert loaded(np.array([1, 2], np.float32), np.array(0))[1].shape[0] == 0
 
     def test_options_are_those_of_layers(self, network):
         loaded = sparseinf.load(network, precision="int8", threads=1)

@@ -28,6 +28,7 @@ PYTHON_ROOMS = (
     ("weights",),
     ("model",),
     ("loading",),
+    ("backend",),
     ("sparseinf",),
     ("bench",),
     ("demo",),

@@ -75,12 +75,12 @@ class NativeSegment:
 
     def run(self, values: dict[str, npt.NDArray[Any]]) -> None:
         """Compute what is needed elsewhere, from values that are there already."""
-        inputs = [np.ascontiguousarray(values[name]) for name in self.reads]
+        inputs = [np.asarray(values[name], order="C") for name in self.reads]
         values.update(zip(self.writes, self._program.run(inputs), strict=True))
 
     def profile(self, values: dict[str, npt.NDArray[Any]]) -> list[int]:
         """Likewise; return the nanoseconds that each node took."""
-        inputs = [np.ascontiguousarray(values[name]) for name in self.reads]
+        inputs = [np.asarray(values[name], order="C") for name in self.reads]
         outputs, times_ns = self._program.profile(inputs)
         values.update(zip(self.writes, outputs, strict=True))
         return times_ns
@@ -89,15 +89,15 @@ class NativeSegment:
 class ReferenceSegment:
     """One node that there is no native operation for."""
 
-    def __init__(self, node: Node, constants: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(self, node: Node, graph: Graph) -> None:
         self.node = node
-        self._compute = reference_function(node)
-        self._constants = {name: constants[name] for name in node.inputs if name in constants}
+        self._compute = reference_function(node, graph)
+        self._constants = {name: graph.constants[name] for name in node.reads if name in graph.constants}
 
     def run(self, values: dict[str, npt.NDArray[Any]]) -> None:
         """Compute the node's outputs."""
         known = {**values, **self._constants}
-        outputs = self._compute([known[name] if name else None for name in self.node.inputs])
+        outputs = self._compute([known[name] for name in self.node.reads])
         values.update(zip(filter(None, self.node.outputs), outputs, strict=True))
 
 
@@ -124,7 +124,7 @@ def make_segments(
         first = steps[part[0]]
         if first is None:
             try:
-                segments.append(ReferenceSegment(graph.nodes[part[0]], graph.constants))
+                segments.append(ReferenceSegment(graph.nodes[part[0]], graph))
             except UnsupportedModelError:
                 unsupported[graph.nodes[part[0]].op] = None
             continue
@@ -146,7 +146,7 @@ def _native_segment(
     )
     inside = set(indices)
     needed = {output.name for output in graph.outputs}
-    needed.update(name for i, node in enumerate(graph.nodes) if i not in inside for name in node.inputs)
+    needed.update(name for i, node in enumerate(graph.nodes) if i not in inside for name in node.reads)
     writes = [name for step in found for name in step.outputs if name in needed]
     nodes = [graph.nodes[i] for i in indices]
     return NativeSegment(found, nodes, list(reads), writes, graph.constants, num_threads)

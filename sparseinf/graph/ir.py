@@ -40,13 +40,15 @@ class Node:
     Parameters
     ----------
     op : str
-        As ONNX names it, with its meaning in `Graph.OPSET`; or one of ours: "Linear".
+        As ONNX names it, of another domain than its own as "domain.name"; or one of ours: "Linear".
     inputs, outputs : list of str
         Names of values; "" for one that is left out.
     attributes : dict
         Numbers, texts, lists of them, arrays.
     name : str
         As the model has it, or that of the first output.
+    captures : list of str
+        Values that graphs among the attributes read, beside the inputs.
     """
 
     op: str
@@ -54,6 +56,12 @@ class Node:
     outputs: list[str]
     attributes: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    captures: list[str] = field(default_factory=list)
+
+    @property
+    def reads(self) -> list[str]:
+        """The names of all values that the node reads."""
+        return [*filter(None, self.inputs), *self.captures]
 
     def input(self, index: int) -> str:
         """Return the name of an input, "" if it is left out."""
@@ -72,16 +80,19 @@ class Graph:
     constants : dict of str to array
     values : dict of str to Value
         What shape inference found out about values that are neither.
+    opsets : dict of str to int
+        The version of the operators of each domain; "" is ONNX's own.
     """
 
-    OPSET = 21
-    """The version of ONNX's operators that nodes have."""
+    LEAST_OPSET = 18
+    """No graph has operators of an older version."""
 
     nodes: list[Node]
     inputs: list[Value]
     outputs: list[Value]
     constants: dict[str, npt.NDArray[Any]]
     values: dict[str, Value] = field(default_factory=dict)
+    opsets: dict[str, int] = field(default_factory=lambda: {"": Graph.LEAST_OPSET})
 
     def value(self, name: str) -> Value | None:
         """Return what is known of a value; None if that is nothing."""
@@ -97,7 +108,7 @@ class Graph:
 
     def num_readers(self) -> Counter[str]:
         """Return how often each value is read, as an output of the graph too."""
-        readers = Counter(name for node in self.nodes for name in node.inputs if name)
+        readers = Counter(name for node in self.nodes for name in node.reads)
         readers.update(output.name for output in self.outputs)
         return readers
 
@@ -116,7 +127,7 @@ class Graph:
             if needed.isdisjoint(node.outputs):
                 continue
             kept.append(node)
-            needed.update(node.inputs)
+            needed.update(node.reads)
         self.nodes = kept[::-1]
         self.constants = {name: array for name, array in self.constants.items() if name in needed}
 

@@ -7,45 +7,94 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparseinf.errors import UnsupportedModelError
-from sparseinf.graph.ir import Graph, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
+    from sparseinf.graph.ir import Graph, Node
+
 __all__ = ["reference_function"]
 
 
-def reference_function(node: Node) -> Callable[[Sequence[npt.NDArray[Any] | None]], list[npt.NDArray[Any]]]:
-    """Return what computes the node's outputs from its inputs; an input that is left out is None.
+def reference_function(node: Node, graph: Graph) -> Callable[[Sequence[npt.NDArray[Any]]], list[npt.NDArray[Any]]]:
+    """Return what computes the outputs of a graph's node from all that it reads, in the order of `Node.reads`.
 
     Raises
     ------
     UnsupportedModelError
         If the evaluator does not know the operator either.
     """
-    from onnx import TensorProto, helper
+    from onnx import helper
+
+    if node.op == "Loop":
+        return _loop_function(node, graph)
+    attributes = {name: _as_attribute(value) for name, value in node.attributes.items()}
+    domain, _, name = node.op.rpartition(".")
+    proto = helper.make_node(name, node.inputs, node.outputs, domain=domain, **attributes)
+    outputs = [_described(name, graph) for name in node.outputs if name]
+    inputs = [_described(name, graph) for name in dict.fromkeys(node.reads)]
+    evaluate = _evaluator(helper.make_graph([proto], "node", inputs, outputs), graph, node.op)
+    return lambda arrays: evaluate(dict(zip(node.reads, arrays, strict=True)))
+
+
+def _evaluator(proto: Any, graph: Graph, op: str) -> Callable[[dict[str, Any]], list[npt.NDArray[Any]]]:
+    """Return what computes the outputs of an onnx.GraphProto from its inputs by name."""
+    from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    attributes = {name: _as_attribute(value) for name, value in node.attributes.items()}
-    proto = helper.make_node(node.op, node.inputs, node.outputs, **attributes)
-    present = list(dict.fromkeys(name for name in node.inputs if name))
-    values = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in present]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.outputs if name]
-    model = helper.make_model(
-        helper.make_graph([proto], "node", values, outputs), opset_imports=[helper.make_opsetid("", Graph.OPSET)]
-    )
+    opsets = [helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     try:
-        evaluator = ReferenceEvaluator(model)
+        evaluator = ReferenceEvaluator(helper.make_model(proto, opset_imports=opsets))
     except (NotImplementedError, RuntimeError) as error:
-        raise UnsupportedModelError(f"operator {node.op} is known neither natively nor to onnx: {error}") from error
+        raise UnsupportedModelError(f"operator {op} is known neither natively nor to onnx: {error}") from error
+    return lambda feeds: [np.asarray(output) for output in evaluator.run(None, feeds)]
 
-    def compute(inputs: Sequence[npt.NDArray[Any] | None]) -> list[npt.NDArray[Any]]:
-        feeds = {name: array for name, array in zip(node.inputs, inputs, strict=True) if name}
-        return [np.asarray(output) for output in evaluator.run(None, feeds)]
+
+def _loop_function(node: Node, graph: Graph) -> Callable[[Sequence[npt.NDArray[Any]]], list[npt.NDArray[Any]]]:
+    """Return what runs a Loop's body; the evaluator's own loops make columns of the scalars that they gather."""
+    from onnx import GraphProto
+
+    body = GraphProto()
+    body.CopyFrom(node.attributes["body"])
+    counter, condition, *carried = (value.name for value in body.input)
+    body.input.extend(_described(name, graph) for name in node.captures)
+    evaluate = _evaluator(body, graph, node.op)
+    gathered_values = [graph.value(name) for name in node.outputs[len(carried) :]]
+    empty = [np.empty(0, np.float32 if value is None else value.dtype) for value in gathered_values]
+
+    def compute(arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        known = dict(zip(node.reads, arrays, strict=True))
+        captured = {name: known[name] for name in node.captures}
+        values = [known[name] for name in node.inputs[2:]]
+        goes_on = known.get(node.input(1), np.array(True))
+        gathered: list[list[npt.NDArray[Any]]] = [[] for _ in empty]
+        trip = 0
+        while goes_on and (not node.input(0) or trip < known[node.inputs[0]]):
+            feeds = {counter: np.array(trip, np.int64), condition: np.array(True), **captured}
+            goes_on, *found = evaluate({**feeds, **dict(zip(carried, values, strict=True))})
+            values = found[: len(carried)]
+            for parts, part in zip(gathered, found[len(carried) :], strict=True):
+                parts.append(part)
+            trip += 1
+        found = [
+            *values,
+            *(np.stack(parts) if parts else nothing for parts, nothing in zip(gathered, empty, strict=True)),
+        ]
+        return [array for array, name in zip(found, node.outputs, strict=False) if name]
 
     return compute
+
+
+def _described(name: str, graph: Graph) -> Any:
+    """Return an onnx.ValueInfoProto: bodies of composite operators depend on types."""
+    from onnx import TensorProto, helper
+
+    value = graph.value(name)
+    is_typed = value is not None and value.dtype.kind != "V"
+    kind = helper.np_dtype_to_tensor_dtype(value.dtype) if value is not None and is_typed else TensorProto.UNDEFINED
+    return helper.make_tensor_value_info(name, kind, None)
 
 
 def _as_attribute(value: Any) -> Any:

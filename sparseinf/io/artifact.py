@@ -202,6 +202,8 @@ def _read_graph_of(
 ) -> Graph:
     try:
         graph = read_graph(description.get("graph"), constants)
+    except UnsupportedModelError:
+        raise
     except ValueError as error:
         raise tensors.error(str(error)) from None
     names = [node.name for node in graph.nodes if node.op == "Linear"]

@@ -1,7 +1,7 @@
 """ONNX models: what the `onnx` package reads becomes a graph of ours.
 
-The package does what it does well: it checks the model, brings it to one version of the operators, puts the bodies of
-its own functions in their places and finds out shapes.
+The package does what it does well: it checks the model, brings old operators to a newer version, puts the bodies of the
+model's own functions in their places and finds out shapes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read_onnx(source: str | os.PathLike[str] | bytes | Any) -> Graph:
     CorruptFileError
         If it is no ONNX model, or one that contradicts itself.
     UnsupportedModelError
-        If it needs what cannot be brought to `Graph.OPSET`.
+        If it needs what cannot be brought to `Graph.LEAST_OPSET`.
     """
     try:
         import onnx
@@ -87,17 +87,22 @@ def _checked(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
+    import onnx
     from onnx import version_converter
 
-    versions = {opset.domain: opset.version for opset in proto.opset_import}
-    if versions.get("", versions.get("ai.onnx")) == Graph.OPSET:
+    if _opsets_of(proto).get("", Graph.LEAST_OPSET) >= Graph.LEAST_OPSET:
         return proto
     try:
-        return version_converter.convert_version(proto, Graph.OPSET)
+        # The converter asks for types that only inference tells.
+        return version_converter.convert_version(onnx.shape_inference.infer_shapes(proto), Graph.LEAST_OPSET)
     except (RuntimeError, version_converter.ConvertError) as error:
         raise UnsupportedModelError(
-            f"the model cannot be brought to version {Graph.OPSET} of ONNX's operators: {error}"
+            f"the model cannot be brought to version {Graph.LEAST_OPSET} of ONNX's operators: {error}"
         ) from error
+
+
+def _opsets_of(proto: onnx.ModelProto) -> dict[str, int]:
+    return {"" if opset.domain == "ai.onnx" else opset.domain: opset.version for opset in proto.opset_import}
 
 
 def _graph_of(proto: onnx.ModelProto) -> Graph:
@@ -114,14 +119,29 @@ def _graph_of(proto: onnx.ModelProto) -> Graph:
         op = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
         name = node.name if node.name and node.name not in names else next(filter(None, node.output), "")
         names.add(name)
-        nodes.append(Node(op, list(node.input), list(node.output), attributes, name))
+        captures = sorted({read for attribute in node.attribute for read in _captures_of(attribute)})
+        nodes.append(Node(op, list(node.input), list(node.output), attributes, name, captures))
     return Graph(
         nodes=nodes,
         inputs=[_value_of(value) for value in proto.graph.input if value.name not in constants],
         outputs=[_value_of(value) for value in proto.graph.output],
         constants=constants,
         values={value.name: _value_of(value) for value in proto.graph.value_info},
+        opsets=_opsets_of(proto),
     )
+
+
+def _captures_of(attribute: onnx.AttributeProto) -> set[str]:
+    """Return what graphs in an attribute read and do not make themselves."""
+    captured: set[str] = set()
+    for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+        made = {value.name for value in [*graph.input, *graph.initializer]}
+        for node in graph.node:
+            inner = {read for each in node.attribute for read in _captures_of(each)}
+            captured.update(name for name in {*node.input, *inner} if name and name not in made)
+            made.update(node.output)
+        captured.update(output.name for output in graph.output if output.name not in made)
+    return captured
 
 
 def _attribute_of(attribute: onnx.AttributeProto) -> Any:

@@ -21,11 +21,10 @@ def fold_constants(graph: Graph) -> int:
     """Compute them now, unless the result is so large that it is better made anew in each run."""
     folded = 0
     for node in graph:
-        inputs = [graph.constants.get(name) for name in node.inputs]
-        is_known = all(array is not None or not name for name, array in zip(node.inputs, inputs, strict=True))
-        if not is_known or node.op in _NOT_THE_SAME_TWICE or node.op == "Linear" or "If" in node.op:
+        inputs = [graph.constants[name] for name in node.reads if name in graph.constants]
+        if len(inputs) < len(node.reads) or node.op in _NOT_THE_SAME_TWICE or node.op == "Linear":
             continue
-        outputs = reference_function(node)(inputs)
+        outputs = reference_function(node, graph)(inputs)
         if sum(output.size for output in outputs) > _MOST_ELEMENTS:
             continue
         graph.constants.update(

@@ -15,6 +15,7 @@ __all__ = ["remove_identities"]
 def remove_identities(graph: Graph) -> int:
     """Remove Identity, and Dropout whose mask nobody reads; outputs of the graph keep their names."""
     outputs = {output.name for output in graph.outputs}
+    outputs.update(name for node in graph.nodes for name in node.captures)  # their names stand in other graphs
     readers = graph.num_readers()
     instead: dict[str, str] = {}
     for node in graph:
