@@ -162,7 +162,7 @@ def _load_model(source: Any, options: dict[str, Any]) -> Model:
         raise UnsupportedModelError(
             "calibration of whole models is not supported yet; leave it out: int8 then quantizes as x comes"
         )
-    return Model.from_graph(read_onnx(source), **options)
+    return Model.from_graph(read_onnx(source), source=source, **options)
 
 
 def _load_file(path: str, options: dict[str, Any]) -> SparseLinear | SparseWeights | Model:

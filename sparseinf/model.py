@@ -68,7 +68,8 @@ class Model:
     [Port(name='x', shape=['n', 2], type='tensor(float)')]
     """
 
-    def __init__(self, graph: Graph, layers: Mapping[str, SparseLinear], *, threads: int) -> None:
+    def __init__(self, graph: Graph, layers: Mapping[str, SparseLinear], *, threads: int, source: Any = None) -> None:
+        self._source = source
         self._graph = graph
         self._layers = dict(layers)
         self._threads = threads
@@ -76,17 +77,30 @@ class Model:
         self._segments = make_segments(graph, natives, threads)
 
     @classmethod
-    def from_graph(
-        cls, graph: Graph, *, threads: int | None = None, tune_seconds: float = TUNE_SECONDS, **options: Any
-    ) -> Model:
-        """Compile a graph, which is rewritten; `options` are those of `sparseinf.load`, the same for all layers."""
+    def from_graph(cls, graph: Graph, *, source: Any = None, **options: Any) -> Model:
+        """Compile a graph, which is rewritten.
+
+        Parameters
+        ----------
+        graph : Graph
+        source : path, bytes or onnx.ModelProto, optional
+            What it was read from, for rivals to be built of.
+        **options
+            Those of `sparseinf.load`, the same for all layers.
+        """
         rewrite(graph)
         records = {node.name: _record_of(node) for node in graph.nodes if node.op == "Linear"}
-        return cls.from_record(ModelRecord(graph, records), threads=threads, tune_seconds=tune_seconds, **options)
+        return cls.from_record(ModelRecord(graph, records), source=source, **options)
 
     @classmethod
     def from_record(
-        cls, record: ModelRecord, *, threads: int | None = None, tune_seconds: float = TUNE_SECONDS, **options: Any
+        cls,
+        record: ModelRecord,
+        *,
+        source: Any = None,
+        threads: int | None = None,
+        tune_seconds: float = TUNE_SECONDS,
+        **options: Any,
     ) -> Model:
         """Compile a model as it was saved; `options` go before those that its layers were saved with."""
         with tuner_of_load(tune_seconds, num_layers=len(record.layers)) as tuner:
@@ -94,7 +108,7 @@ class Model:
                 name: SparseLinear.from_record(layer, name=name, threads=threads, tuner=tuner, **options)
                 for name, layer in record.layers.items()
             }
-        return cls(record.graph, layers, threads=runtime.checked_threads(threads))
+        return cls(record.graph, layers, threads=runtime.checked_threads(threads), source=source)
 
     def __call__(self, *inputs: npt.NDArray[Any]) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]:
         """Compute the outputs of inputs in the model's order: an array, or a tuple of several.
@@ -159,6 +173,36 @@ class Model:
             f"{len(rows)} nodes, {total / 1e3:.3g} ms", ["node", "operator", "runs", "time_us", "share_percent"], rows
         )
 
+    def benchmark(
+        self,
+        *inputs: npt.NDArray[Any],
+        against: Sequence[str] | None = None,
+        source: str | os.PathLike[str] | bytes | Any = None,
+    ) -> Report:
+        """Time the model beside other libraries on the same inputs, turn about, and compare the results.
+
+        Parameters
+        ----------
+        *inputs : array
+            In the model's order.
+        against : sequence of str, optional
+            "onnxruntime", "openvino"; None takes all that are installed.
+        source : path, bytes or onnx.ModelProto, optional
+            What rivals are built from; what the model was loaded from, if that was an ONNX model.
+
+        Raises
+        ------
+        ValueError
+            If a rival that is asked for by name cannot be built, or there is nothing to build one from.
+        """
+        from sparseinf.bench import compare_model
+
+        source = self._source if source is None else source
+        if source is None:
+            raise ValueError("rivals are built from an ONNX model, but this one was saved; give its file as source=")
+        feeds = {value.name: array for value, array in zip(self._graph.inputs, inputs, strict=True)}
+        return compare_model(self, source, feeds, against=against)
+
     def get_inputs(self) -> list[Port]:
         """Return the inputs, in the order in which a call takes them."""
         return [_port(value) for value in self._graph.inputs]
@@ -166,6 +210,11 @@ class Model:
     def get_outputs(self) -> list[Port]:
         """Return the outputs, in the order in which a call returns them."""
         return [_port(value) for value in self._graph.outputs]
+
+    @property
+    def threads(self) -> int:
+        """How many threads a call may use."""
+        return self._threads
 
     @property
     def layers(self) -> dict[str, SparseLinear]:

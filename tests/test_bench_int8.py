@@ -112,7 +112,7 @@ def test_activations_of_the_static_model_are_uint8() -> None:
 def test_openvino_runs_the_static_model_in_integers() -> None:
     pytest.importorskip("openvino")
     model = static_model([layer_of(64, 96)], bench.random_input(5, 96))
-    nodes = open_vino.compiled_model(model, (16, 96), 1).get_runtime_model().get_ordered_ops()
+    nodes = open_vino.compiled_model(model, [(16, 96)], 1).get_runtime_model().get_ordered_ops()
     kinds = {node.get_rt_info()["layerType"].astype(str): node.get_rt_info() for node in nodes}
     assert kinds["FullyConnected"]["primitiveType"].astype(str).endswith("_I8")
 

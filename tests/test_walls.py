@@ -36,7 +36,7 @@ PYTHON_ROOMS = (
     ("__main__",),
 )
 # What stands above may be called for inside a function: layers are measured by the room that measures layers.
-CALLED_UPWARDS = {("linear", "bench"), ("sparseinf", "bench")}
+CALLED_UPWARDS = {("linear", "bench"), ("model", "bench"), ("sparseinf", "bench")}
 
 CPP_ROOMS = (("common", "kernels"), ("dispatch",), ("pack",), ("ops",), ("program",), ("bindings",))
 

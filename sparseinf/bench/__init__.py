@@ -20,9 +20,11 @@ from sparseinf.bench.publish import write_json, write_markdown
 from sparseinf.bench.rivals import known_rivals
 from sparseinf.bench.shapes import MODELS, Shape, shapes_of
 from sparseinf.bench.timing import Timing, alternate, rest_after_threads
+from sparseinf.bench.whole_models import MODEL_RIVALS, compare_model, random_feeds
 
 __all__ = [
     "MODELS",
+    "MODEL_RIVALS",
     "Case",
     "Planting",
     "Shape",
@@ -30,6 +32,7 @@ __all__ = [
     "alternate",
     "checked_pattern",
     "compare",
+    "compare_model",
     "compare_stack",
     "describe_machine",
     "known_rivals",
@@ -40,6 +43,7 @@ __all__ = [
     "merge",
     "model_cases",
     "random_cases",
+    "random_feeds",
     "random_input",
     "random_weight",
     "read_mask",

@@ -29,7 +29,11 @@ def add_to(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser("bench", help="time layers against other libraries, every answer checked")
     parser.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="weights, as sparseinf.load takes them, or .npy"
+        "file",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        help="weights or an ONNX model, as sparseinf.load takes them, or .npy",
     )
     add_load_options(parser)
     parser.add_argument(
@@ -59,6 +63,13 @@ def add_to(commands: Any) -> None:
         help="where zeros lie for --shapes: unstructured, skewed, realistic, blocks (4x1), n:m (2:4) "
         "(default: unstructured)",
     )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        action="append",
+        metavar="NAME=N",
+        help="an extent of an ONNX model's inputs by its name (default: 1 in the first place of a shape, else 128)",
+    )
     parser.add_argument("--quick", action="store_true", help="a small part of it, measured for a shorter time")
     for name, form in _OUTPUTS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="OUT", help=f"write {form}")
@@ -75,7 +86,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     from sparseinf import bench
 
-    report = bench.merge(list(_reports(arguments)))
+    is_model = arguments.file is not None and arguments.file.suffix == ".onnx"
+    if is_model and (arguments.masks is not None or arguments.shapes):
+        arguments.usage_error("a model is measured on its own, without --masks and --shapes")
+    report = _model_report(arguments) if is_model else bench.merge(list(_reports(arguments)))
     print(report)
     for name, path in outputs.items():
         getattr(bench, f"write_{name}")(report, path)
@@ -110,6 +124,19 @@ def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
     )
 
 
+def _model_report(arguments: argparse.Namespace) -> Report:
+    """Measure a whole model, inputs made up."""
+    from sparseinf import bench
+    from sparseinf.model import Model
+
+    model = open_source(arguments.file, arguments)
+    if not isinstance(model, Model):
+        raise TypeError(f"{arguments.file} should be an ONNX model, but holds a {type(model).__name__}")
+    feeds = bench.random_feeds(model, dict(arguments.size or []))
+    seconds = _QUICK_SECONDS if arguments.quick else _SECONDS
+    return bench.compare_model(model, arguments.file, feeds, against=arguments.against, min_seconds=seconds)
+
+
 def _weights_before(arguments: argparse.Namespace, layers: Mapping[str, SparseLinear]) -> dict[str, Weight]:
     """Return the weights as the file has them, which errors are measured against and rivals quantize themselves."""
     if (arguments.precision or "float32") != "float32":
@@ -137,6 +164,14 @@ def _cases(arguments: argparse.Namespace) -> Iterator[Case]:
 def _words(text: str) -> list[str]:
     """Read words separated by commas."""
     return text.split(",")
+
+
+def _size(text: str) -> tuple[str, int]:
+    """Read a name and an extent."""
+    name, _, extent = text.partition("=")
+    if not name or not extent.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a name and a number, such as sequence=128, got {text!r}")
+    return name, int(extent)
 
 
 def _models(text: str) -> list[str]:

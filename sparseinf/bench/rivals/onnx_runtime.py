@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def build_onnxruntime(name: str, layers: Sequence[LinearRecord], threads: int) -> Contender:
     """ONNX Runtime, dense: one session for the whole stack, its worker threads as it ships them."""
-    session = _session(serialized_model(layers), threads)
+    session = session_of(serialized_model(layers), threads)
     return Contender(
         name,
         f"onnxruntime {version('onnxruntime')}, dense",
@@ -68,7 +68,7 @@ def build_onnxruntime_int8_blockwise(name: str, layers: Sequence[LinearRecord], 
 
 
 def _int8_contender(name: str, how: str, model: bytes, layers: Sequence[LinearRecord], threads: int) -> Contender:
-    session = _session(model, threads, is_careful=not _sums_are_exact())
+    session = session_of(model, threads, is_careful=not _sums_are_exact())
     return Contender(
         name,
         f"onnxruntime {version('onnxruntime')}, dense, int8 ({how})",
@@ -78,8 +78,8 @@ def _int8_contender(name: str, how: str, model: bytes, layers: Sequence[LinearRe
     )
 
 
-def _session(model: bytes, threads: int, *, is_careful: bool = False) -> Any:
-    """Open a session whose calls use so many threads."""
+def session_of(model: bytes | str, threads: int, *, is_careful: bool = False) -> Any:
+    """Open a session, of a file or its bytes, whose calls use so many threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -98,5 +98,5 @@ def _sums_are_exact() -> bool:
     them careful. The option is not for others: it slows down those with VNNI by a factor of 2.4, for nothing.
     """
     layer, x, expected = largest_products()
-    y = _session(dynamic_model([layer]), threads=1).run(None, {"x": x})[0]
+    y = session_of(dynamic_model([layer]), threads=1).run(None, {"x": x})[0]
     return bool(np.allclose(y, expected, rtol=1e-4))

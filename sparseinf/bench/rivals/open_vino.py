@@ -60,7 +60,7 @@ def _call_of(model: bytes, threads: int) -> Callable[[NDArray[np.float32]], NDAr
 
     def call(x: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(x) not in requests:
-            requests[len(x)] = compiled_model(model, x.shape, threads).create_infer_request()
+            requests[len(x)] = compiled_model(model, [x.shape], threads).create_infer_request()
         request = requests[len(x)]
         # Views, so that neither x nor y is copied, and set one by one: handing x to `infer` takes 10 us longer.
         request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
@@ -78,13 +78,13 @@ def _sums_are_exact() -> bool:
     return bool(np.allclose(_call_of(static_model([layer], x), threads=1)(x), expected, rtol=1e-4))
 
 
-def compiled_model(model: bytes, shape: tuple[int, ...], threads: int) -> Any:
-    """Compile for one shape of x: known shapes let OpenVINO choose its kernels once, not in every call."""
+def compiled_model(model: bytes | str, shapes: Sequence[tuple[int, ...]], threads: int) -> Any:
+    """Compile for one shape of each input: known shapes let OpenVINO choose its kernels once, not in every call."""
     import openvino
 
     core = openvino.Core()
     network = core.read_model(model=model)
-    network.reshape(list(shape))
+    network.reshape({port: list(shape) for port, shape in zip(network.inputs, shapes, strict=True)})
     # By itself it would take bfloat16 where the processor has it, split its threads between streams, and bind them to
     # cores, the caller's thread among them, which the other contenders run in.
     settings = {
