@@ -47,9 +47,18 @@ def _evaluator(proto: Any, graph: Graph, op: str) -> Callable[[dict[str, Any]], 
     opsets = [helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     try:
         evaluator = ReferenceEvaluator(helper.make_model(proto, opset_imports=opsets))
-    except (NotImplementedError, RuntimeError) as error:
+    except Exception as error:  # it says so in many ways
         raise UnsupportedModelError(f"operator {op} is known neither natively nor to onnx: {error}") from error
-    return lambda feeds: [np.asarray(output) for output in evaluator.run(None, feeds)]
+
+    def evaluate(feeds: dict[str, Any]) -> list[npt.NDArray[Any]]:
+        try:
+            return [np.asarray(output) for output in evaluator.run(None, feeds)]
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever NumPy says of inputs that do not fit
+            raise ValueError(f"operator {op} cannot be computed: {error}") from error
+
+    return evaluate
 
 
 def _loop_function(node: Node, graph: Graph) -> Callable[[Sequence[npt.NDArray[Any]]], list[npt.NDArray[Any]]]:

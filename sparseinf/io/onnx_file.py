@@ -52,10 +52,13 @@ def read_onnx(source: str | os.PathLike[str] | bytes | Any) -> Graph:
         proto = inliner.inline_local_functions(proto, True)
     proto = _converted(proto)
     try:
-        proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+        return _graph_of(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+    except UnsupportedModelError:
+        raise
     except onnx.shape_inference.InferenceError as error:
         raise CorruptFileError(f"the model's shapes contradict each other: {error}") from error
-    return _graph_of(proto)
+    except (KeyError, TypeError, ValueError) as error:  # of types and tensors that there are not
+        raise CorruptFileError(f"the model describes what cannot be: {error}") from error
 
 
 def _proto_of(source: str | os.PathLike[str] | bytes | Any) -> onnx.ModelProto:
@@ -81,7 +84,7 @@ def _checked(proto: onnx.ModelProto) -> onnx.ModelProto:
 
     try:
         onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"the model is not what ONNX allows: {error}") from error
     return proto
 
