@@ -37,8 +37,9 @@ std::shared_ptr<Pack> share(Form form) {
 }
 
 const char* kind_of(const Pack& pack) {
-    static constexpr const char* kKinds[] = {"dense",      "csr",      "bitmap",      "sell",        "block4x1",
-                                             "dense_int8", "csr_int8", "bitmap_int8", "lookup_int8", "block4x1_int8"};
+    static constexpr const char* kKinds[] = {"dense",       "csr",         "bitmap",       "sell",
+                                             "lookup",      "block4x1",    "dense_int8",   "csr_int8",
+                                             "bitmap_int8", "lookup_int8", "block4x1_int8"};
     return kKinds[pack.form.index()];
 }
 
@@ -57,12 +58,15 @@ py::tuple to_csr(const Pack& pack) {
     if (const auto* csr = std::get_if<CsrPack>(&pack.form)) return allocate_and_fill(*csr, unpack_csr);
     if (const auto* bitmap = std::get_if<BitmapPack>(&pack.form)) return allocate_and_fill(*bitmap, unpack_bitmap);
     if (const auto* sell = std::get_if<SellPack>(&pack.form)) return allocate_and_fill(*sell, unpack_sell);
+    if (const auto* lookup = std::get_if<LookupPack>(&pack.form)) return allocate_and_fill(*lookup, unpack_lookup);
     if (const auto* block = std::get_if<BlockPack>(&pack.form)) return allocate_and_fill(*block, unpack_block);
     if (const auto* quads = std::get_if<QuadPack>(&pack.form)) return allocate_and_fill(*quads, unpack_quads);
     if (const auto* bitmap = std::get_if<BitmapInt8Pack>(&pack.form)) {
         return allocate_and_fill(*bitmap, unpack_bitmap_int8);
     }
-    if (const auto* lookup = std::get_if<LookupPack>(&pack.form)) return allocate_and_fill(*lookup, unpack_lookup);
+    if (const auto* lookup = std::get_if<LookupInt8Pack>(&pack.form)) {
+        return allocate_and_fill(*lookup, unpack_lookup_int8);
+    }
     if (const auto* blocks = std::get_if<BlockInt8Pack>(&pack.form))
         return allocate_and_fill(*blocks, unpack_block_int8);
     throw py::value_error("a dense pack has no CSR arrays; use to_dense");
@@ -143,7 +147,7 @@ void bind_pack(py::module_& m) {
             const CsrView view = csr_view(row_offsets, columns, values, num_columns);
             if (window != 64 && window != 128) throw py::value_error("window must be 64 or 128");
             const py::gil_scoped_release release;
-            return share(pack_lookup(view, window, num_threads));
+            return share(pack_lookup_int8(view, window, num_threads));
         },
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
         py::arg("num_columns"), py::arg("window"), py::arg("num_threads"));
@@ -180,6 +184,16 @@ void bind_pack(py::module_& m) {
         },
         py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
         py::arg("num_columns"), py::arg("isa"), py::arg("num_threads"));
+    m.def(
+        "pack_lookup",
+        [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,
+           int64_t num_columns, int num_threads) {
+            const CsrView view = csr_view(row_offsets, columns, values, num_columns);
+            const py::gil_scoped_release release;
+            return share(pack_lookup(view, num_threads));
+        },
+        py::arg("row_offsets").noconvert(), py::arg("columns").noconvert(), py::arg("values").noconvert(),
+        py::arg("num_columns"), py::arg("num_threads"));
     m.def(
         "pack_block",
         [](const Array<int64_t>& row_offsets, const Array<int32_t>& columns, const Array<float>& values,

@@ -145,7 +145,7 @@ struct Int8KernelTable {
     CopyBytesKernel copy_column;  // T = 1
     SplitQuadsKernel split_quads[kNumByteWidths];
     int max_lookup_columns;  // columns of x that spmm_lookup takes at a time
-    SpmmLookupKernel spmm_lookup[kNumLookupWindows][kMaxLookupColumns];  // by window (64, 128), then columns - 1
+    SpmmLookupInt8Kernel spmm_lookup[kNumLookupInt8Windows][kMaxLookupInt8Columns];  // by window (64, 128), columns - 1
     GemvBitmapInt8Kernel gemv_bitmap;
     FinishColumnsKernel finish_columns;
     RangeKernel range;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "lookup_args.h"
 #include "packing_args.h"
 
 namespace sparseinf {
@@ -261,7 +262,9 @@ struct KernelTable {
     SpmmDenseKernel spmm_dense[kMaxWide + 1][2];
     SpmmBlockKernel spmm_block[kMaxWide + 1][2];  // as wide as dense
     SpmmSellKernel spmm_sell[kMaxWideSell + 1][2];
-    SpmmCsrKernel gemv_csr;  // spmm_csr on a panel of one column: x and y are plain vectors
+    int max_lookup_columns;                           // columns of x that spmm_lookup takes at a time
+    SpmmLookupKernel spmm_lookup[kMaxLookupColumns];  // by columns - 1
+    SpmmCsrKernel gemv_csr;                           // spmm_csr on a panel of one column: x and y are plain vectors
     GemvBlockKernel gemv_block;
     GemvBitmapKernel gemv_bitmap;
     GemvSellKernel gemv_sell;

@@ -13,6 +13,7 @@
 #include "spmm_block.h"
 #include "spmm_csr.h"
 #include "spmm_dense.h"
+#include "spmm_lookup.h"
 #include "spmm_sell.h"
 #include "vec1.h"
 #include "write_pairs.h"
@@ -66,6 +67,21 @@ constexpr KernelTable make_kernel_table() {
     table.peak = peak_multiply_add<Wide>;
     table.read = read_all<Wide>;
     add_panel_kernels<Wide, Half, kCsrWide, kDenseWide, kRegisters, 0, false>(table);
+    return table;
+}
+
+template <class Window, int kColumns>
+constexpr void add_lookup_kernels(KernelTable& table) {
+    table.spmm_lookup[kColumns - 1] = spmm_lookup<Window, kColumns, LookupSteps>;
+    if constexpr (kColumns > 1) add_lookup_kernels<Window, kColumns - 1>(table);
+}
+
+// kMaxColumns: of x at a time; more would spill sums.
+template <class Window, int kMaxColumns>
+constexpr KernelTable with_lookup(KernelTable table) {
+    static_assert(kMaxColumns <= kMaxLookupColumns);
+    table.max_lookup_columns = kMaxColumns;
+    add_lookup_kernels<Window, kMaxColumns>(table);
     return table;
 }
 

@@ -31,11 +31,14 @@ inline __m256i look_up_64(const uint8_t* x, const Places32& places) {
 template <int kColumns>
 struct Window {
     using Lanes = Lanes8;
+    using Table = const uint8_t*;
 
+    static Table at(const uint8_t* x) { return x; }
     static Places32 places(const uint8_t* columns) {
         const __m256i at = Lanes8::load(columns).v;
         return {at, _mm256_slli_epi16(at, 3), _mm256_slli_epi16(at, 2), _mm256_slli_epi16(at, 1)};
     }
+    static Lanes8 weights(const int8_t* p) { return in_register(Lanes8::load(p)); }
     static Lanes8 look_up(const uint8_t* x, const Places32& places) {
         const __m256i low = look_up_64(x, places);
         if constexpr (kColumns == 64) return {low};

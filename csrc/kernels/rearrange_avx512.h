@@ -31,12 +31,15 @@ inline __m512i look_up_64(const uint8_t* x, const Places64& places) {
 template <int kColumns>
 struct ShuffledWindow {
     using Lanes = Lanes16;
+    using Table = const uint8_t*;
 
+    static Table at(const uint8_t* x) { return x; }
     static Places64 places(const uint8_t* columns) {
         const __m512i at = Lanes16::load(columns).v;
         const auto has_bit = [at](char bit) { return _mm512_test_epi8_mask(at, _mm512_set1_epi8(bit)); };
         return {at, has_bit(16), has_bit(32), has_bit(64)};
     }
+    static Lanes16 weights(const int8_t* p) { return in_register(Lanes16::load(p)); }
     static Lanes16 look_up(const uint8_t* x, const Places64& places) {
         const __m512i low = look_up_64(x, places);
         if constexpr (kColumns == 64) return {low};

@@ -8,16 +8,17 @@ namespace {
 template <int kColumns>
 struct Window {
     using Lanes = Lanes4;
+    using Table = const uint8_t*;
 
+    static Table at(const uint8_t* x) { return x; }
     static const uint8_t* places(const uint8_t* columns) { return columns; }
+    static Lanes4 weights(const int8_t* p) { return Lanes4::load(p); }
     static Lanes4 look_up(const uint8_t* x, const uint8_t* columns) {
         uint8_t found[16];
         for (int i = 0; i < 16; ++i) found[i] = x[columns[i]];
         return Lanes4::load(found);
     }
 };
-
-inline Lanes4 in_register(Lanes4 x) { return x; }
 
 struct Expansion {
     using Lanes = Lanes4;

@@ -9,8 +9,11 @@ namespace {
 template <int kColumns>
 struct PermutedWindow {
     using Lanes = Lanes16;
+    using Table = const uint8_t*;
 
+    static Table at(const uint8_t* x) { return x; }
     static __m512i places(const uint8_t* columns) { return in_register(Lanes16::load(columns)).v; }
+    static Lanes16 weights(const int8_t* p) { return in_register(Lanes16::load(p)); }
     static Lanes16 look_up(const uint8_t* x, __m512i places) {
         const __m512i low = Lanes16::load(x).v;
         if constexpr (kColumns == 64) return {_mm512_permutexvar_epi8(places, low)};

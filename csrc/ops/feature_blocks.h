@@ -3,6 +3,9 @@
 
 #include <cstdint>
 
+#include "common/aligned_buffer.h"
+#include "ops/strided_rows.h"
+
 namespace sparseinf {
 
 // In blocks, each filled up with zeros.
@@ -18,5 +21,14 @@ struct FeatureBlocks {
     }
     int64_t size() const { return num_blocks() * stride; }
 };
+
+// A column of floats as the kernels read it: contiguous, aligned, in blocks. In place where it already is.
+const float* features_in_blocks(const StridedRows& x, int64_t column, const FeatureBlocks& layout, float* copy);
+
+// Bytes from one column to the next where they lie one after the other: an odd number of cache lines. So they begin in
+// different sets of the L1 cache; kernels go through all of them side by side.
+constexpr int64_t column_stride_bytes(int64_t bytes) {
+    return ((bytes + kCacheLineBytes - 1) / kCacheLineBytes | 1) * kCacheLineBytes;
+}
 
 }  // namespace sparseinf

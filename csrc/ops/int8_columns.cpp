@@ -17,7 +17,7 @@ constexpr int64_t kUnitQuads = 64;
 template <class Pack, class Compute>
 void run_quads(const Pack& pack, int64_t num_quads, int64_t num_features, int num_threads, const LinearLayer& layer,
                const LinearCall& call, Compute&& compute) {
-    const int64_t x_size = QuantizedColumns::stride_of(num_features);
+    const int64_t x_size = column_stride_bytes(num_features);
     const int64_t sums_size = round_up(4 * num_quads, 16) * static_cast<int64_t>(sizeof(int32_t));
     Scratch scratch(x_size + sums_size);
     QuantizedColumns x(reinterpret_cast<uint8_t*>(scratch.data()), num_features);

@@ -17,7 +17,7 @@ namespace {
 struct WorkingMemory {
     WorkingMemory(const BlockInt8Pack& pack, int64_t columns)
         : num_columns(columns),
-          row_bytes(QuantizedColumns::stride_of(pack.num_columns)),
+          row_bytes(column_stride_bytes(pack.num_columns)),
           sums_bytes((round_up(pack.num_rows, 16) + 16 * static_cast<int64_t>(pack.chunks.size())) * columns * 4),
           scratch(6 * columns * row_bytes + sums_bytes) {}
 

@@ -20,7 +20,7 @@ void run_on_columns(const DenseInt8Pack& pack, const LinearLayer& layer, const L
 void run_on_columns(const BitmapInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);
 
 // A few columns at a time.
-void run_on_groups(const LookupPack& pack, const LinearLayer& layer, const LinearCall& call);
+void run_on_groups(const LookupInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);
 
 // At most kCopiedColumns columns at a time.
 void run_on_few_columns(const BlockInt8Pack& pack, const LinearLayer& layer, const LinearCall& call);

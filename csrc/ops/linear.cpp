@@ -5,6 +5,7 @@
 #include "ops/int8_layers.h"
 #include "ops/linear_columns.h"
 #include "ops/linear_panels.h"
+#include "ops/lookup.h"
 
 namespace sparseinf {
 namespace {
@@ -25,11 +26,12 @@ const char* kernel_family(const Pack& pack, int64_t num_columns) {
                    [&](const CsrPack&) { return is_vector ? "gemv_csr_f32" : "spmm_csr_f32"; },
                    [](const BitmapPack&) { return "gemv_bitmap_f32"; },
                    [&](const SellPack&) { return is_vector ? "gemv_sell_f32" : "spmm_sell_f32"; },
+                   [&](const LookupPack&) { return is_vector ? "gemv_lookup_f32" : "spmm_lookup_f32"; },
                    [&](const BlockPack&) { return is_vector ? "gemv_block4x1_f32" : "spmm_block4x1_f32"; },
                    [&](const DenseInt8Pack&) { return is_vector ? "gemv_dense_int8" : "spmm_dense_int8"; },
                    [](const QuadPack&) { return "spmm_csr_int8"; },
                    [](const BitmapInt8Pack&) { return "gemv_bitmap_int8"; },
-                   [&](const LookupPack&) { return is_vector ? "gemv_lookup_int8" : "spmm_lookup_int8"; },
+                   [&](const LookupInt8Pack&) { return is_vector ? "gemv_lookup_int8" : "spmm_lookup_int8"; },
                    [&](const BlockInt8Pack&) { return is_vector ? "gemv_block4x1_int8" : "spmm_block4x1_int8"; }},
         pack.form);
 }
@@ -85,11 +87,13 @@ void Linear::run(const LinearCall& call) const {
     std::visit(
         Overloaded{[&](const DensePack& pack) { run_either(pack); }, [&](const CsrPack& pack) { run_either(pack); },
                    [&](const BitmapPack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const SellPack& pack) { run_either(pack); }, [&](const BlockPack& pack) { run_either(pack); },
+                   [&](const SellPack& pack) { run_either(pack); },
+                   [&](const LookupPack& pack) { run_on_groups(pack, layer, call); },
+                   [&](const BlockPack& pack) { run_either(pack); },
                    [&](const DenseInt8Pack& pack) { run_either(pack); },
                    [&](const QuadPack& pack) { run_on_panels(pack, layer, call); },
                    [&](const BitmapInt8Pack& pack) { run_on_columns(pack, layer, call); },
-                   [&](const LookupPack& pack) { run_on_groups(pack, layer, call); },
+                   [&](const LookupInt8Pack& pack) { run_on_groups(pack, layer, call); },
                    [&](const BlockInt8Pack& pack) {
                        if (call.num_columns <= kCopiedColumns) {
                            run_on_few_columns(pack, layer, call);

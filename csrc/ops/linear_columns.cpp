@@ -1,7 +1,6 @@
 #include "ops/linear_columns.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "common/aligned_buffer.h"
 #include "common/scratch.h"
@@ -107,28 +106,6 @@ struct SellRows : ChunkUnits<SellPack> {
     }
 };
 
-// x as the kernels read it: contiguous, aligned, in blocks. In place where it already is.
-const float* features_in_blocks(const LinearCall& call, int64_t column, const FeatureBlocks& layout, float* copy) {
-    const char* row = call.x.row(column);
-    const int64_t stride_bytes = call.x.feature_stride_bytes();
-    const bool is_aligned = reinterpret_cast<uintptr_t>(row) % alignof(float) == 0;
-    const bool is_contiguous = stride_bytes == sizeof(float);
-    if (is_aligned && is_contiguous && layout.size() == layout.num_features) return reinterpret_cast<const float*>(row);
-    for (int64_t block = 0; block < layout.num_blocks(); ++block) {
-        const int64_t first = block * layout.block_features;
-        const int64_t count = std::min(layout.block_features, layout.num_features - first);
-        const char* from = row + first * stride_bytes;
-        float* to = copy + block * layout.stride;
-        if (is_contiguous) {
-            std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
-        } else {
-            for (int64_t k = 0; k < count; ++k) std::memcpy(to + k, from + k * stride_bytes, sizeof(float));
-        }
-        std::fill(to + count, to + layout.stride, 0.0f);
-    }
-    return copy;
-}
-
 template <class Rows>
 void run_columns(const Rows& rows, const LinearLayer& layer, const LinearCall& call, int num_threads) {
     const FeatureBlocks layout = rows.x_layout();
@@ -137,7 +114,7 @@ void run_columns(const Rows& rows, const LinearLayer& layer, const LinearCall& c
     auto* copy = reinterpret_cast<float*>(scratch.data());
     float* sums = copy + x_size;
     for (int64_t column = 0; column < call.num_columns; ++column) {
-        const float* x = features_in_blocks(call, column, layout, copy);
+        const float* x = features_in_blocks(call.x, column, layout, copy);
         parallel_for(rows.num_units(), num_threads, [&](int, int64_t unit) {
             const int64_t first = rows.first_row(unit);
             const int64_t end = std::min(rows.first_row(unit + 1), layer.out_features);

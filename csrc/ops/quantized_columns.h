@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "common/aligned_buffer.h"
+#include "ops/feature_blocks.h"
 #include "ops/linear_call.h"
 
 namespace sparseinf {
@@ -16,15 +16,9 @@ class QuantizedColumns {
 public:
     static constexpr int64_t kMaxColumns = 64;
 
-    // Bytes from one column to the next, for columns filled up to `size` features. Columns begin in different sets of
-    // the L1 cache: kernels go through all of them side by side.
-    static int64_t stride_of(int64_t size) {
-        const int64_t lines = (size + kCacheLineBytes - 1) / kCacheLineBytes;
-        return (lines | 1) * kCacheLineBytes;
-    }
-
-    // Into `memory` on a cache-line boundary, one stride_of(size) a column.
-    QuantizedColumns(uint8_t* memory, int64_t size) : features_(memory), size_(size), stride_(stride_of(size)) {}
+    // Into `memory` on a cache-line boundary, one column_stride_bytes(size) a column.
+    QuantizedColumns(uint8_t* memory, int64_t size)
+        : features_(memory), size_(size), stride_(column_stride_bytes(size)) {}
 
     // Quantizes columns [first, first + count) of a call; count is at most kMaxColumns.
     void quantize(const LinearCall& call, const LinearLayer& layer, int64_t first, int64_t count, int num_threads);

@@ -16,8 +16,8 @@
 namespace sparseinf {
 
 struct Pack {
-    std::variant<DensePack, CsrPack, BitmapPack, SellPack, BlockPack, DenseInt8Pack, QuadPack, BitmapInt8Pack,
-                 LookupPack, BlockInt8Pack>
+    std::variant<DensePack, CsrPack, BitmapPack, SellPack, LookupPack, BlockPack, DenseInt8Pack, QuadPack,
+                 BitmapInt8Pack, LookupInt8Pack, BlockInt8Pack>
         form;
 
     // int8 packs know the sums of their rows: zero points of x are multiplied by them.

@@ -62,6 +62,20 @@ Matrix random_int8_matrix(Shape shape, double sparsity, std::mt19937& random) {
     return matrix;
 }
 
+Matrix skewed_matrix(int64_t num_rows, int32_t num_columns, int32_t size, std::mt19937& random) {
+    Matrix matrix;
+    matrix.shape = {num_rows, num_columns};
+    for (int64_t row = 0; row < num_rows; ++row) {
+        const int32_t step = row == num_rows / 2 ? 1 : num_columns / size;
+        for (int32_t column = 0; column < num_columns; column += step) {
+            matrix.columns.push_back(column);
+            matrix.values.push_back(static_cast<float>(std::uniform_int_distribution<int>(1, 127)(random)));
+        }
+        matrix.row_offsets.push_back(static_cast<int64_t>(matrix.columns.size()));
+    }
+    return matrix;
+}
+
 std::vector<float> random_values(int64_t size, Numbers numbers, std::mt19937& random) {
     std::vector<float> values(static_cast<size_t>(size));
     for (float& value : values) value = draw(numbers, random);

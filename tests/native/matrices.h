@@ -39,6 +39,9 @@ Matrix random_matrix(Shape shape, double sparsity, Numbers numbers, std::mt19937
 // Likewise, of whole numbers from -128 to 127.
 Matrix random_int8_matrix(Shape shape, double sparsity, std::mt19937& random);
 
+// Rows of very different lengths, of whole numbers from 1 to 127: one holds every column, the others `size`.
+Matrix skewed_matrix(int64_t num_rows, int32_t num_columns, int32_t size, std::mt19937& random);
+
 std::vector<float> random_values(int64_t size, Numbers numbers, std::mt19937& random);
 
 // y[n * num_rows + m] = sum over k of weight[m][k] * x[n * num_columns + k], and how far a float32 sum of the same

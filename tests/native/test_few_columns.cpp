@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "guarded_array.h"
+#include "guarded_slices.h"
 #include "matrices.h"
 #include "pack/bitmap_pack.h"
 #include "pack/lookup_pack.h"
@@ -24,21 +25,6 @@ constexpr int32_t kWindows[] = {64, 128};
 
 int random_between(int low, int high, std::mt19937& random) {
     return std::uniform_int_distribution<int>(low, high)(random);
-}
-
-// Rows of very different lengths: one of them holds most of the matrix.
-Matrix skewed_matrix(int64_t num_rows, int32_t num_columns, int32_t size, std::mt19937& random) {
-    Matrix matrix;
-    matrix.shape = {num_rows, num_columns};
-    for (int64_t row = 0; row < num_rows; ++row) {
-        const int32_t step = row == num_rows / 2 ? 1 : num_columns / size;
-        for (int32_t column = 0; column < num_columns; column += step) {
-            matrix.columns.push_back(column);
-            matrix.values.push_back(static_cast<float>(random_between(1, 127, random)));
-        }
-        matrix.row_offsets.push_back(static_cast<int64_t>(matrix.columns.size()));
-    }
-    return matrix;
 }
 
 template <class Visit>
@@ -89,8 +75,8 @@ TEST(int8_packs_for_few_columns_come_back) {
         const BitmapInt8Pack bitmap = pack_bitmap_int8(matrix.view(), 1);
         check_comes_back(matrix, [&](const CsrOutput& out) { unpack_bitmap_int8(bitmap, out); });
         for (const int32_t window : kWindows) {
-            const LookupPack lookup = pack_lookup(matrix.view(), window, 1);
-            check_comes_back(matrix, [&](const CsrOutput& out) { unpack_lookup(lookup, out); });
+            const LookupInt8Pack lookup = pack_lookup_int8(matrix.view(), window, 1);
+            check_comes_back(matrix, [&](const CsrOutput& out) { unpack_lookup_int8(lookup, out); });
         }
     });
 }
@@ -102,84 +88,65 @@ TEST(int8_packs_for_few_columns_are_the_same_for_any_number_of_threads) {
     std::mt19937 random(22);
     const Matrix matrix = random_int8_matrix({2100, 90}, 0.7, random);
     const BitmapInt8Pack bitmap = pack_bitmap_int8(matrix.view(), 1);
-    const LookupPack lookup = pack_lookup(matrix.view(), 64, 1);
+    const LookupInt8Pack lookup = pack_lookup_int8(matrix.view(), 64, 1);
     CHECK(lookup.chunks.size() > 3);  // or there would be nothing to share out
     for (int num_threads = 2; num_threads <= 8; ++num_threads) {
         CHECK(same(bitmap.values, pack_bitmap_int8(matrix.view(), num_threads).values));
-        const LookupPack other = pack_lookup(matrix.view(), 64, num_threads);
+        const LookupInt8Pack other = pack_lookup_int8(matrix.view(), 64, num_threads);
         CHECK(same(lookup.steps, other.steps));
         for (size_t i = 0; i < lookup.chunks.size(); ++i) CHECK(lookup.chunks[i].advances == other.chunks[i].advances);
     }
 }
 
-int64_t num_slots(const LookupPack& pack) { return pack.steps.size() * 4 * kLookupLanes; }
+int64_t num_slots(const LookupInt8Pack& pack) { return pack.steps.size() * 4 * kLookupLanes; }
 
-TEST(only_uneven_rows_are_looked_up_out_of_order) {
+TEST(only_uneven_rows_are_looked_up_out_of_order_in_int8) {
     std::mt19937 random(23);
     // All but one row of 100 nonzeros.
     const Matrix uneven = skewed_matrix(64, 3000, 100, random);
     Matrix even{{32, 3000}, {0}, uneven.columns, uneven.values};
     for (int64_t row = 1; row <= 32; ++row) even.row_offsets.push_back(100 * row);
     for (const int32_t window : kWindows) {
-        CHECK(pack_lookup(even.view(), window, 1).chunks[0].rows.empty());
-        CHECK(!pack_lookup(uneven.view(), window, 1).chunks[0].rows.empty());
+        CHECK(pack_lookup_int8(even.view(), window, 1).chunks[0].rows.empty());
+        CHECK(!pack_lookup_int8(uneven.view(), window, 1).chunks[0].rows.empty());
     }
 }
 
 // A row a thousand times longer than the others must not fill slices with zeros.
-TEST(lookup_packs_of_skewed_rows_stay_small) {
+TEST(int8_lookup_packs_of_skewed_rows_stay_small) {
     std::mt19937 random(24);
     const Matrix matrix = skewed_matrix(200, 6000, 600, random);
-    const LookupPack pack = pack_lookup(matrix.view(), 128, 1);
+    const LookupInt8Pack pack = pack_lookup_int8(matrix.view(), 128, 1);
     CHECK(!pack.chunks[0].partial_sums.empty());
     CHECK(num_slots(pack) < static_cast<int64_t>(matrix.values.size()) * 5 / 3);
 }
 
-TEST(every_level_has_a_lookup_kernel_for_every_group_up_to_its_largest) {
+TEST(every_level_has_an_int8_lookup_kernel_for_every_group_up_to_its_largest) {
     for_each_isa([](Isa isa) {
         const Int8KernelTable& kernels = int8_kernels_for(isa);
-        CHECK(kernels.max_lookup_columns >= 1 && kernels.max_lookup_columns <= kMaxLookupColumns);
+        CHECK(kernels.max_lookup_columns >= 1 && kernels.max_lookup_columns <= kMaxLookupInt8Columns);
         for (const auto& of_window : kernels.spmm_lookup) {
             for (int n = 0; n < kernels.max_lookup_columns; ++n) CHECK(of_window[n] != nullptr);
         }
     });
 }
 
-// A chunk's streams, each in an array of exactly its size.
-struct GuardedSlices {
-    GuardedSlices(const LookupChunk& chunk, Side side)
-        : num_steps(chunk.num_steps, side),
-          rows(chunk.rows, side),
-          advances(chunk.advances, side),
-          steps(chunk.steps, static_cast<int64_t>(chunk.advances.size()), side) {}
-
-    LookupSlices slices() const {
-        return {num_steps.data(), rows.size() == 0 ? nullptr : rows.data(), advances.data(), steps.data(),
-                static_cast<int32_t>(num_steps.size())};
-    }
-
-    GuardedArray<uint32_t> num_steps;
-    GuardedArray<uint16_t> rows;
-    GuardedArray<uint8_t> advances;
-    GuardedArray<LookupStep> steps;
-};
-
-TEST(spmm_lookup_multiplies) {
+TEST(spmm_lookup_int8_multiplies) {
     for_each_isa([](Isa isa) {
         const Int8KernelTable& kernels = int8_kernels_for(isa);
         for_each_int8_matrix([&](const Matrix& matrix, std::mt19937& random) {
             for (const int32_t window : kWindows) {
-                const LookupPack pack = pack_lookup(matrix.view(), window, 1);
+                const LookupInt8Pack pack = pack_lookup_int8(matrix.view(), window, 1);
                 const int64_t x_stride = matrix.shape.num_columns + window;
                 for (int count = 1; count <= kernels.max_lookup_columns; ++count) {
                     const Case name("window " + std::to_string(window) + ", " + std::to_string(count) + " columns");
                     const Side side = kBothSides[random() % 2];
                     const GuardedArray<uint8_t> x(random_bytes(count * x_stride, random), side);
-                    for (const LookupChunk& chunk : pack.chunks) {
-                        const GuardedSlices guarded(chunk, side);
+                    for (const LookupChunk<LookupInt8Step>& chunk : pack.chunks) {
+                        const GuardedSlices<LookupInt8Step> guarded(chunk, side);
                         const int64_t y_stride = chunk.num_sums();
                         GuardedArray<int32_t> y(count * y_stride, side);
-                        kernels.spmm_lookup[window / kMaxLookupWindow][count - 1](
+                        kernels.spmm_lookup[window / kMaxLookupInt8Window][count - 1](
                             {guarded.slices(), count % 2 * 24, x.data(), x_stride, y.data(), y_stride});
                         for (int n = 0; n < count; ++n) {
                             int32_t* sums = y.data() + n * y_stride;

@@ -38,7 +38,8 @@ constexpr Int8Form kForms[] = {
          return {pack_block_int8(matrix.view(), kernels, 1)};
      }},
     {"bitmap", [](const Matrix& matrix, const KernelTable&) -> Pack { return {pack_bitmap_int8(matrix.view(), 1)}; }},
-    {"lookup", [](const Matrix& matrix, const KernelTable&) -> Pack { return {pack_lookup(matrix.view(), 64, 1)}; }},
+    {"lookup",
+     [](const Matrix& matrix, const KernelTable&) -> Pack { return {pack_lookup_int8(matrix.view(), 64, 1)}; }},
 };
 
 AlignedBuffer<float> buffer_of(const std::vector<float>& values) {

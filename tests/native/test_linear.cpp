@@ -18,8 +18,8 @@ namespace {
 using namespace sparseinf;
 using namespace testing;
 
-enum class Form { kDense, kCsr, kBitmap };
-constexpr Form kForms[] = {Form::kDense, Form::kCsr, Form::kBitmap};
+enum class Form { kDense, kCsr, kBitmap, kLookup };
+constexpr Form kForms[] = {Form::kDense, Form::kCsr, Form::kBitmap, Form::kLookup};
 
 std::shared_ptr<const Pack> pack_as(Form form, const Matrix& matrix, Isa isa) {
     if (form == Form::kDense) {
@@ -27,6 +27,7 @@ std::shared_ptr<const Pack> pack_as(Form form, const Matrix& matrix, Isa isa) {
             Pack{pack_dense(matrix.dense().data(), matrix.shape.num_rows, matrix.shape.num_columns, 1)});
     }
     if (form == Form::kBitmap) return std::make_shared<Pack>(Pack{pack_bitmap(matrix.view(), 1)});
+    if (form == Form::kLookup) return std::make_shared<Pack>(Pack{pack_lookup(matrix.view(), 1)});
     return std::make_shared<Pack>(Pack{pack_csr(matrix.view(), csr_panel_columns(isa), kernels_for(isa), 1)});
 }
 
@@ -65,7 +66,8 @@ template <class Visit>
 void for_each_isa_and_form(Visit&& visit) {
     for_each_float_isa([&](Isa isa) {
         for (const Form form : kForms) {
-            const Case name(form == Form::kDense ? "dense" : form == Form::kCsr ? "csr" : "bitmap");
+            constexpr const char* kNames[] = {"dense", "csr", "bitmap", "lookup"};
+            const Case name(kNames[static_cast<int>(form)]);
             visit(isa, form);
         }
     });

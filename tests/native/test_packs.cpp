@@ -11,6 +11,7 @@
 #include "pack/block_pack.h"
 #include "pack/csr_pack.h"
 #include "pack/dense_pack.h"
+#include "pack/lookup_pack.h"
 #include "pack/sell_pack.h"
 
 namespace {
@@ -121,6 +122,14 @@ TEST(sell_packs_come_back) {
     });
 }
 
+TEST(lookup_packs_come_back) {
+    for_each_matrix([](const Matrix& matrix) {
+        const GuardedMatrix guarded(matrix, Side::kEnd);
+        const LookupPack pack = pack_lookup(guarded.view, 1);
+        check_comes_back(matrix, [&](const CsrOutput& out) { unpack_lookup(pack, out); });
+    });
+}
+
 // A row a thousand times longer than the others must not fill slices with zeros.
 TEST(sell_packs_of_skewed_rows_stay_small) {
     Matrix matrix;
@@ -136,6 +145,27 @@ TEST(sell_packs_of_skewed_rows_stay_small) {
     const SellPack pack = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
     CHECK(pack.steps.size() * kSellLanes < static_cast<int64_t>(matrix.values.size()) * 5 / 4);
     check_comes_back(matrix, [&](const CsrOutput& out) { unpack_sell(pack, out); });
+}
+
+// Likewise, of which windows leave some lanes without a nonzero anyway.
+TEST(lookup_packs_of_skewed_rows_stay_small) {
+    std::mt19937 random(6);
+    const Matrix matrix = skewed_matrix(200, 6000, 600, random);
+    const LookupPack pack = pack_lookup(matrix.view(), 1);
+    CHECK(!pack.chunks[0].partial_sums.empty());
+    const int64_t num_slots = pack.steps.size() * LookupSteps::kNumSteps * kLookupLanes;
+    CHECK(num_slots < static_cast<int64_t>(matrix.values.size()) * 2);
+    check_comes_back(matrix, [&](const CsrOutput& out) { unpack_lookup(pack, out); });
+}
+
+TEST(only_uneven_rows_are_looked_up_out_of_order) {
+    std::mt19937 random(7);
+    // All but one row of 100 nonzeros.
+    const Matrix uneven = skewed_matrix(64, 3000, 100, random);
+    Matrix even{{32, 3000}, {0}, uneven.columns, uneven.values};
+    for (int64_t row = 1; row <= 32; ++row) even.row_offsets.push_back(100 * row);
+    CHECK(pack_lookup(even.view(), 1).chunks[0].rows.empty());
+    CHECK(!pack_lookup(uneven.view(), 1).chunks[0].rows.empty());
 }
 
 TEST(dense_packs_come_back) {
@@ -166,6 +196,7 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
     const BitmapPack bitmap = pack_bitmap(matrix.view(), 1);
     const SellPack sell = pack_sell(matrix.view(), kernels_for(available_isas().back()), 1);
     const BlockPack block = pack_block(matrix.view(), kernels_for(available_isas().back()), 1);
+    const LookupPack lookup = pack_lookup(matrix.view(), 1);
     const DensePack strips = pack_dense(dense.data(), 4100, 90, 1);
     CHECK(csr.chunks.size() > 3);  // or there would be nothing to share out
     for (int num_threads = 2; num_threads <= 8; ++num_threads) {
@@ -185,6 +216,11 @@ TEST(packs_are_the_same_for_any_number_of_threads) {
         CHECK(same_bytes(block.weights, other_block.weights));
         CHECK(
             same_bytes(sell.steps, pack_sell(matrix.view(), kernels_for(available_isas().back()), num_threads).steps));
+        const LookupPack other_lookup = pack_lookup(matrix.view(), num_threads);
+        CHECK(same_bytes(lookup.steps, other_lookup.steps));
+        for (size_t i = 0; i < lookup.chunks.size(); ++i) {
+            CHECK(lookup.chunks[i].advances == other_lookup.chunks[i].advances);
+        }
         CHECK(same_bytes(strips.weights, pack_dense(dense.data(), 4100, 90, num_threads).weights));
     }
 }
