@@ -16,12 +16,13 @@ from sparseinf.compile.activation import make_epilogue
 from sparseinf.formats import Csr
 
 ISAS = tuple(dict.fromkeys(map(runtime.float32_isa, runtime.available_isas())))
-KINDS = ("dense", "csr", "bitmap", "sell", "block4x1")
+KINDS = ("dense", "csr", "bitmap", "sell", "lookup", "block4x1")
 KERNELS = {
     "dense": ("gemv_dense_f32", "spmm_dense_f32"),
     "csr": ("gemv_csr_f32", "spmm_csr_f32"),
     "bitmap": ("gemv_bitmap_f32", "gemv_bitmap_f32"),
     "sell": ("gemv_sell_f32", "spmm_sell_f32"),
+    "lookup": ("gemv_lookup_f32", "spmm_lookup_f32"),
     "block4x1": ("gemv_block4x1_f32", "spmm_block4x1_f32"),
 }
 # (out_features, in_features): tiles are 4 and 16 rows, bitmaps 16 columns, K blocks 64 to 512 columns.
@@ -71,6 +72,8 @@ def make_pack(kind, weight, isa, panel_columns=None):
         return runtime.pack_bitmap(*arrays, 1)
     if kind == "sell":
         return runtime.pack_sell(*arrays, isa, 1)
+    if kind == "lookup":
+        return runtime.pack_lookup(*arrays, 1)
     if kind == "block4x1":
         return runtime.pack_block(*arrays, isa, 1)
     return runtime.pack_csr(*arrays, isa, panel_columns or runtime.csr_panel_columns(isa), 1)
@@ -279,7 +282,7 @@ class TestMemory:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("kind", ["csr", "bitmap", "sell"])
+@pytest.mark.parametrize("kind", ["csr", "bitmap", "sell", "lookup"])
 def test_x_at_pruned_positions_is_never_used(isa, kind):
     weight = sparse_weight((40, 100), 0.5)
     weight[:, ::3] = 0

@@ -135,6 +135,11 @@ def _make_sell(packs: LayerPacks) -> runtime.Pack:
     return runtime.pack_sell(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
 
 
+def _make_lookup(packs: LayerPacks) -> runtime.Pack:
+    csr = packs.csr
+    return runtime.pack_lookup(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.threads)
+
+
 def _make_block(packs: LayerPacks) -> runtime.Pack:
     csr = packs.csr
     return runtime.pack_block(csr.row_offsets, csr.columns, csr.values, csr.shape[1], packs.isa, packs.threads)
@@ -176,6 +181,7 @@ CANDIDATES: dict[str, Candidate] = {
     "csr": Candidate("csr", _make_csr),
     "bitmap": Candidate("csr", _make_bitmap),
     "sell": Candidate("csr", _make_sell),
+    "lookup": Candidate("csr", _make_lookup),
     "block4x1": Candidate("block", _make_block),
     "dense_int8": Candidate("dense", _make_dense_int8, "int8"),
     "csr_int8": Candidate("csr", _make_csr_int8, "int8"),

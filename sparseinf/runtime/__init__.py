@@ -28,6 +28,7 @@ pack_csr = _core.pack_csr
 pack_csr_int8 = _core.pack_csr_int8
 pack_dense = _core.pack_dense
 pack_dense_int8 = _core.pack_dense_int8
+pack_lookup = _core.pack_lookup
 pack_lookup_int8 = _core.pack_lookup_int8
 pack_sell = _core.pack_sell
 
@@ -57,6 +58,7 @@ __all__ = [
     "pack_csr_int8",
     "pack_dense",
     "pack_dense_int8",
+    "pack_lookup",
     "pack_lookup_int8",
     "pack_sell",
     "use_isa",

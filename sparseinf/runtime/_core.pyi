@@ -101,6 +101,13 @@ def pack_csr_int8(
 ) -> Pack: ...
 def pack_dense_int8(weights: NDArray[np.int8], num_threads: int) -> Pack: ...
 def pack_dense(weights: NDArray[np.float32], num_threads: int) -> Pack: ...
+def pack_lookup(
+    row_offsets: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: NDArray[np.float32],
+    num_columns: int,
+    num_threads: int,
+) -> Pack: ...
 def pack_lookup_int8(
     row_offsets: NDArray[np.int64],
     columns: NDArray[np.int32],
