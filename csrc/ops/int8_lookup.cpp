@@ -22,8 +22,11 @@ public:
     }
     int max_columns() const { return layer_.int8->kernels.max_lookup_columns; }
 
-    // Steps to prefetch ahead from there, for one column and for several.
-    static int64_t prefetch_ahead(int64_t count) { return count == 1 ? 24 : 128; }
+    // For one column and for several. Packs of more than 1 MB come from beyond the L2 cache.
+    static int64_t prefetch_ahead(int64_t count, int64_t pack_bytes) {
+        if (pack_bytes <= int64_t{1} << 20) return 0;
+        return count == 1 ? 24 : 128;
+    }
 
     void read(int64_t first, int64_t count, uint8_t* memory, int64_t size, int64_t, int num_threads) {
         x_ = QuantizedColumns(memory, size);

@@ -18,10 +18,13 @@ public:
 
     const SpmmLookupKernel* kernels() const { return layer_.kernels.spmm_lookup; }
     int max_columns() const { return layer_.kernels.max_lookup_columns; }
-    // Zen 4, us without prefetching / 16 / 64 ahead: 2048x2048 at 80 %, one column 84 / 95 / 87, four 210 / 178 / 178;
-    // 4096x4096 at 80 % from memory, one column 1031 / 1142 / 1093, four 1954 / 1018 / 974 (23 GB/s; memory gives 31).
-    // One column alone reads so fast that the processor's own prefetchers serve it best; into L1 was no better.
-    static int64_t prefetch_ahead(int64_t count) { return count == 1 ? 0 : 64; }
+    // Zen 4, us without prefetching / 16 / 64 ahead: 2048x2048 at 80 % (6 MB), four columns 210 / 178 / 178; 4096x4096
+    // at 80 % from memory, four 1954 / 1018 / 974 (23 GB/s; memory gives 31). One column alone reads so fast that
+    // prefetching takes its share of the time: 1024x1024 at 50 % (3 MB) in a row 34 / 42 / 39, 2048x2048 at 50 % (12
+    // MB) in a row 146 / 170 / 157, but out of a cache that others use, too, 375 / 423 / 300. Into L1 was never better.
+    static int64_t prefetch_ahead(int64_t count, int64_t pack_bytes) {
+        return pack_bytes > int64_t{count == 1 ? 4 : 1} << 20 ? 64 : 0;
+    }
 
     void read(int64_t first, int64_t count, float* memory, int64_t size, int64_t stride, int num_threads) {
         first_ = first;

@@ -25,11 +25,11 @@ struct GroupSums {
 
 // Format: the kernels of a precision, and how x and sums are turned into what these and y hold.
 //
-//   Feature, Sum, kMaxColumns       of x; of sums; columns of x that are held at a time
-//   kernels(), max_columns()        the level's, by the number of columns - 1
-//   prefetch_ahead(count)           where packs come from beyond the L2 cache
-//   read(first, count, memory, ..)  makes columns of x, each filled up with zeros to `size` features
-//   finish(chunk, sums)             makes parts of rows of y; columns count from the first that was read
+//   Feature, Sum, kMaxColumns           of x; of sums; columns of x that are held at a time
+//   kernels(), max_columns()            the level's, by the number of columns - 1
+//   prefetch_ahead(count, pack_bytes)   how far, in Steps; 0: not at all
+//   read(first, count, memory, ..)      makes columns of x, each filled up with zeros to `size` features
+//   finish(first_row, num_rows, sums)   makes parts of rows of y; columns count from the first that was read
 template <class Format, class Streams>
 class GroupRunner {
 public:
@@ -70,9 +70,6 @@ public:
     }
 
 private:
-    // Packs larger than this come from beyond the L2 cache.
-    static constexpr int64_t kStreamedBytes = int64_t{1} << 20;
-
     // The last window may reach this far.
     int64_t x_size() const { return pack_.num_columns + pack_.window; }
     int64_t x_stride() const {
@@ -88,7 +85,7 @@ private:
 
     template <class Chunk>
     void run_group(const Chunk& chunk, const Feature* x, const GroupSums<Sum>& sums) const {
-        const int64_t ahead = pack_.steps.nbytes() > kStreamedBytes ? format_.prefetch_ahead(sums.count) : 0;
+        const int64_t ahead = format_.prefetch_ahead(sums.count, pack_.steps.nbytes());
         format_.kernels()[sums.count - 1](
             {chunk.slices(), ahead, x + sums.first * x_stride(), x_stride(), sums.data, sums.stride});
         for (int64_t n = 0; n < sums.count; ++n) {
