@@ -26,7 +26,7 @@ class FakeMachine:
         self.calls = Counter()
         self.really_us = really_us
         predicted_us = model_us or MODEL_US
-        monkeypatch.setattr(plans, "predict_ns", lambda name, _shape, n, _isa: 1000 * predicted_us[name] * n)
+        monkeypatch.setattr(plans, "predict_ns", lambda name, _shape, n, _isa, **_: 1000 * predicted_us[name] * n)
         known = {name: candidates.CANDIDATES[name] for name in predicted_us}
         for module in (candidates, tune):
             monkeypatch.setattr(module, "CANDIDATES", known)

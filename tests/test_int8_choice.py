@@ -69,7 +69,9 @@ class TestChoice:
         # One precision is best for one range, the other for another.
         model = {"dense": 100, "csr": 300, "dense_int8": 300, "csr_int8": 100}
         monkeypatch.setattr(
-            plans, "predict_ns", lambda name, _, n, __: model[name] * (1 if (n == 1) == name.endswith("int8") else 10)
+            plans,
+            "predict_ns",
+            lambda name, _, n, *__, **___: model[name] * (1 if (n == 1) == name.endswith("int8") else 10),
         )
         for module in (candidates, tune):
             monkeypatch.setattr(module, "CANDIDATES", {name: CANDIDATES[name] for name in model})

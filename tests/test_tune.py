@@ -151,6 +151,13 @@ class TestMeasuring:
         compiled(machine.tuner(1e9, num_layers=10**6))
         assert len(sweeps) == 2 * 5
 
+    @pytest.mark.parametrize(("num_layers", "is_from_memory"), [(1, False), (100, False), (10**6, True)])
+    def test_the_model_knows_what_comes_from_memory(self, monkeypatch, num_layers, is_from_memory):
+        said = []
+        monkeypatch.setattr(plans, "predict_ns", lambda *_, from_memory: said.append(from_memory) or 1.0)
+        compiled(Tuner(0, num_layers=num_layers))
+        assert set(said) == {is_from_memory}
+
     def test_real_layers_are_measured_and_right(self):
         weight = sparse_weight((64, 64), 0.5)
         layer = sparseinf.load(weight, threads=1)
@@ -303,7 +310,7 @@ class TestExplain:
         monkeypatch.setattr(
             plans,
             "predict_ns",
-            lambda name, _shape, n, _isa: {
+            lambda name, _shape, n, _isa, **_: {
                 "dense": 130 if n == 1 else 900 if n < 16 else 100,
                 "csr": 120 if n == 1 else 70,
                 "bitmap": 100 if n == 1 else 900,
@@ -327,6 +334,13 @@ class TestExplain:
             if nonzeros <= shape.positions:
                 csr = LayerShape(512, 512, nonzeros)
                 assert (correction * predict_ns("csr", csr, columns, isa) < dense_ns) == is_faster
+
+    def test_from_memory_the_smaller_pack_is_predicted_to_win(self):
+        shape = LayerShape(1024, 1024, 52429)  # 95 %
+        in_caches = {name: predict_ns(name, shape, 1, "avx512") for name in ("sell", "lookup")}
+        from_memory = {name: predict_ns(name, shape, 1, "avx512", from_memory=True) for name in in_caches}
+        assert in_caches["lookup"] < in_caches["sell"]
+        assert from_memory["lookup"] > from_memory["sell"]
 
     def test_there_is_no_break_even_where_dense_always_wins(self):
         assert break_even({"dense": 1.0, "csr": 1e9}, LayerShape(64, 64, 0), 1, "scalar") is None

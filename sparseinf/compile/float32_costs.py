@@ -144,6 +144,7 @@ CONSTANTS: dict[str, Float32Constants] = {
 
 _PREFERRED_HALVES = 8
 _GROUP_COLUMNS = 4
+_HELD_COLUMNS = 16  # groups of which come to a chunk of rows while it is in the L2 cache
 
 
 def pack_bytes(pack: str, shape: LayerShape) -> float:
@@ -166,7 +167,7 @@ def passes(pack: str, num_columns: int, constants: Float32Constants) -> int:
     if pack == "bitmap":
         return num_columns  # one at a time
     if pack == "lookup":
-        return math.ceil(num_columns / _GROUP_COLUMNS)
+        return math.ceil(num_columns / _HELD_COLUMNS)
     return _sell_panels(num_columns, constants.half_vector) if pack == "sell" else 1
 
 
@@ -204,7 +205,7 @@ def terms(pack: str, shape: LayerShape, num_columns: int, constants: Float32Cons
     elif pack == "lookup" and num_columns == 1:
         work["lookup_single"] = _lookup_steps(shape)
     elif pack == "lookup":
-        work["lookup_step"] = passes(pack, num_columns, constants) * _lookup_steps(shape)
+        work["lookup_step"] = math.ceil(num_columns / _GROUP_COLUMNS) * _lookup_steps(shape)
         work["lookup_column"] = num_columns * _lookup_steps(shape)
     elif pack == "block4x1" and num_columns == 1:
         work["block_scalar"] = shape.num_blocks

@@ -116,8 +116,13 @@ def choose_plans(
     shown = [columns or typical for columns, typical in zip(asked, _TYPICAL_COLUMNS, strict=True)]
     shape = LayerShape.of(weight.plain, pattern.strip_fill)
     packs = LayerPacks(weight, shape, isa, threads)
+    from_memory = tuner is not None and tuner.is_from_memory(packs)
     times = LayerTimes(
-        {n: {name: predict_ns(name, shape, n, isa) for name in names} for columns in shown for n in columns}
+        {
+            n: {name: predict_ns(name, shape, n, isa, from_memory=from_memory) for name in names}
+            for columns in shown
+            for n in columns
+        }
     )
     if tuner is not None:
         tuner.measure(times, packs, [n for columns in asked for n in columns])

@@ -85,7 +85,7 @@ class Tuner:
         if not open_questions:
             return
         layer = f"{packs.isa}, threads {packs.threads}, {structure_of(packs.weight)}"
-        sweep = self._sweep if self._is_from_memory(packs) else None
+        sweep = self._sweep if self.is_from_memory(packs) else None
         if sweep:
             layer += ", from memory"
         if packs.scales is not None:
@@ -130,7 +130,7 @@ class Tuner:
         is_affordable = self._last_cache_bytes <= _MOST_SWEPT_BYTES
         return CacheSweep(self._last_cache_bytes) if is_affordable else None
 
-    def _is_from_memory(self, packs: LayerPacks) -> bool:
+    def is_from_memory(self, packs: LayerPacks) -> bool:
         """Tell whether as many layers as there are, all like this one, are more than the last cache holds."""
         smallest = min(
             pack_bytes(name, packs.shape)
