@@ -150,6 +150,7 @@ class SparseLinear:
             bias=bias,
             epilogue=epilogue,
             num_threads=num_threads,
+            most_tail_columns=plans[-1][0].most_tail_columns,
             **(scales.arguments() if (scales := prepared.int8_scales) and plans[0][0].precision == "int8" else {}),
         )
         return cls(

@@ -90,10 +90,10 @@ void bind_linear(py::module_& m) {
     linear.def(
         py::init<int64_t, int64_t, const std::string&, const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>&,
                  const std::optional<FloatArray>&, const Epilogue&, int, const std::optional<FloatArray>&,
-                 const std::optional<ActivationQuantization>&, const std::optional<ActivationQuantization>&>(),
+                 const std::optional<ActivationQuantization>&, const std::optional<ActivationQuantization>&, int64_t>(),
         py::arg("out_features"), py::arg("in_features"), py::kw_only(), py::arg("isa"), py::arg("plans"),
         py::arg("bias"), py::arg("epilogue"), py::arg("num_threads"), py::arg("row_scales") = py::none(),
-        py::arg("activations") = py::none(), py::arg("output") = py::none());
+        py::arg("activations") = py::none(), py::arg("output") = py::none(), py::arg("most_tail_columns") = 0);
     PyObject* method = PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(linear.ptr()), &call_method);
     if (method == nullptr) throw py::error_already_set();
     linear.attr("__call__") = py::reinterpret_steal<py::object>(method);

@@ -27,13 +27,13 @@ public:
                 const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
                 const std::optional<FloatArray>& bias, const Epilogue& epilogue, int num_threads,
                 const std::optional<FloatArray>& row_scales, const std::optional<ActivationQuantization>& activations,
-                const std::optional<ActivationQuantization>& output)
+                const std::optional<ActivationQuantization>& output, int64_t most_tail_columns)
         : num_threads_(num_threads),
-          linear_(
-              std::make_shared<const Linear>(out_features, in_features, isa_argument(isa),
-                                             checked_plans(plans, out_features, in_features, row_scales.has_value()),
-                                             copy_features(bias, out_features, "bias"), epilogue,
-                                             int8_scales(row_scales, out_features, activations, output))) {}
+          linear_(std::make_shared<const Linear>(
+              out_features, in_features, isa_argument(isa),
+              checked_plans(plans, out_features, in_features, row_scales.has_value(), most_tail_columns),
+              copy_features(bias, out_features, "bias"), epilogue,
+              int8_scales(row_scales, out_features, activations, output))) {}
 
     pybind11::object call(pybind11::handle x_object, pybind11::handle out_object,
                           pybind11::handle residual_object) const {
@@ -105,7 +105,8 @@ private:
     }
 
     static std::vector<Linear::Plan> checked_plans(const std::vector<std::pair<int64_t, std::shared_ptr<Pack>>>& plans,
-                                                   int64_t out_features, int64_t in_features, bool is_int8) {
+                                                   int64_t out_features, int64_t in_features, bool is_int8,
+                                                   int64_t most_tail_columns) {
         std::vector<Linear::Plan> checked;
         for (const auto& [first, pack] : plans) {
             const auto [rows, columns] =
@@ -121,6 +122,10 @@ private:
         }
         if (checked.empty() || checked[0].first_num_columns != 1)
             throw pybind11::value_error("plans must ascend from one column");
+        if (most_tail_columns < 0 || (is_int8 && most_tail_columns > 0)) {
+            throw pybind11::value_error("only float32 layers have tails of columns");
+        }
+        checked.back().most_tail_columns = most_tail_columns;
         return checked;
     }
 

@@ -53,10 +53,10 @@ Range Linear::range_of_x(const LinearCall& call) const {
     return range_of(call.x, call.num_columns, in_features_, int8_kernels_->range);
 }
 
-const Pack& Linear::pack_for(int64_t num_columns) const {
+const Linear::Plan& Linear::plan_for(int64_t num_columns) const {
     size_t i = plans_.size() - 1;
     while (plans_[i].first_num_columns > num_columns) --i;
-    return *plans_[i].pack;
+    return plans_[i];
 }
 
 double Linear::num_operations(int64_t num_columns) const {
@@ -64,7 +64,7 @@ double Linear::num_operations(int64_t num_columns) const {
     const int64_t num_weights = std::visit(Overloaded{[](const DensePack& p) { return p.num_rows * p.num_columns; },
                                                       [](const DenseInt8Pack& p) { return p.num_rows * p.num_columns; },
                                                       [](const auto& p) { return p.num_nonzeros; }},
-                                           pack_for(num_columns).form);
+                                           plan_for(num_columns).pack->form);
     return static_cast<double>(2 * num_weights + in_features_ + out_features_) * static_cast<double>(num_columns);
 }
 
@@ -77,11 +77,32 @@ void Linear::run(const LinearCall& call) const {
     }
     const LinearLayer layer{out_features_, in_features_,           *kernels_, bias_.size() > 0 ? bias_.data() : nullptr,
                             epilogue_,     int8 ? &*int8 : nullptr};
-    const auto run_either = [&](const auto& pack) {
+    const Plan& plan = plan_for(call.num_columns);
+    const int64_t num_tail = call.num_columns % (kernels_->vector_width / 2), num_main = call.num_columns - num_tail;
+    if (num_tail == 0 || num_tail > plan.most_tail_columns || num_main == 0) {
+        run_pack(*plan.pack, layer, call);
+        return;
+    }
+    const auto run_part = [&](const Pack& pack, int64_t first, int64_t count) {
+        LinearCall part = call;
+        std::optional<StridedRows> residual;
+        if (call.residual != nullptr) residual = call.residual->from(first);
+        part.num_columns = count;
+        part.x = call.x.from(first);
+        part.residual = residual ? &*residual : nullptr;
+        part.y = static_cast<float*>(call.y) + first * out_features_;
+        run_pack(pack, layer, part);
+    };
+    run_part(*plan.pack, 0, num_main);
+    run_part(*plans_[0].pack, num_main, num_tail);
+}
+
+void Linear::run_pack(const Pack& chosen, const LinearLayer& layer, const LinearCall& call) const {
+    const auto run_either = [&](const auto& form) {
         if (call.num_columns == 1) {
-            run_on_columns(pack, layer, call);
+            run_on_columns(form, layer, call);
         } else {
-            run_on_panels(pack, layer, call);
+            run_on_panels(form, layer, call);
         }
     };
     std::visit(
@@ -101,7 +122,7 @@ void Linear::run(const LinearCall& call) const {
                            run_on_panels(pack, layer, call);
                        }
                    }},
-        pack_for(call.num_columns).form);
+        chosen.form);
 }
 
 }  // namespace sparseinf

@@ -28,10 +28,12 @@ struct Int8Scales {
 
 class Linear {
 public:
-    // Serves num_columns from first_num_columns up to the next plan's.
+    // Serves num_columns from first_num_columns up to the next plan's. Where the last plan's columns are a few more
+    // than whole half vectors, at most `most_tail_columns`, the first plan serves these few.
     struct Plan {
         int64_t first_num_columns;
         std::shared_ptr<const Pack> pack;
+        int64_t most_tail_columns = 0;
     };
 
     // plans: ascending, the first from 1, all of int8 packs where there are scales. bias: out_features, or empty.
@@ -57,7 +59,8 @@ public:
     void run(const LinearCall& call) const;
 
 private:
-    const Pack& pack_for(int64_t num_columns) const;
+    const Plan& plan_for(int64_t num_columns) const;
+    void run_pack(const Pack& pack, const LinearLayer& layer, const LinearCall& call) const;
 
     int64_t out_features_;
     int64_t in_features_;

@@ -27,7 +27,15 @@ public:
         dimensions_[num_dimensions_++] = {size, stride_bytes};
     }
 
+    // The rows from `first` on.
+    StridedRows from(int64_t first) const {
+        StridedRows rest = *this;
+        rest.first_ += first;
+        return rest;
+    }
+
     const char* row(int64_t n) const {
+        n += first_;
         int64_t offset = 0;
         for (std::size_t d = num_dimensions_; d-- > 1; n /= dimensions_[d].size) {
             offset += n % dimensions_[d].size * dimensions_[d].stride_bytes;
@@ -45,6 +53,7 @@ private:
 
     const char* base_;
     int64_t feature_stride_bytes_;
+    int64_t first_ = 0;
     std::size_t num_dimensions_ = 0;
     std::array<Dimension, kMaxDimensions> dimensions_;
 };

@@ -129,6 +129,11 @@ def layer_notes(facts: LayerFacts, options: Mapping[str, Any], plans: Sequence[P
         )
     if facts.batch is not None:
         notes.append(f"{name} packs were chosen for batch {', '.join(map(str, facts.batch))}.")
+    if tail := plans[-1].most_tail_columns:
+        notes.append(
+            f"{name} last rows of x, where {plans[-1].kernel} would have half a vector for {tail} or fewer of them, "
+            f"run {plans[0].kernel}."
+        )
     notes += _int8_notes(facts, options, name)
     if facts.source_dtype not in ("float32", "int8"):
         notes.append(f"{name} weight was {facts.source_dtype} and was converted to float32 at load.")

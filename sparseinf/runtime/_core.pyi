@@ -37,6 +37,7 @@ class Linear:
         row_scales: NDArray[np.float32] | None = None,
         activations: ActivationQuantization | None = None,
         output: ActivationQuantization | None = None,
+        most_tail_columns: int = 0,
     ) -> None: ...
     def __call__(self, x: Any, out: Any = None, residual: Any = None, /) -> NDArray[Any]: ...
 
