@@ -5,8 +5,10 @@
 namespace sparseinf {
 namespace {
 
-constexpr std::span<const OperationMaker> (*kFamilies[])() = {linear_operations, reshaping_operations, unary_operations,
-                                                              binary_operations};
+constexpr std::span<const OperationMaker> (*kFamilies[])() = {
+    linear_operations,      reshaping_operations,         unary_operations,  binary_operations,
+    convolution_operations, convolution_layer_operations, matmul_operations, normalization_operations,
+    pooling_operations,     scaling_operations,           softmax_operations};
 
 }  // namespace
 

@@ -32,5 +32,12 @@ std::span<const OperationMaker> linear_operations();
 std::span<const OperationMaker> reshaping_operations();
 std::span<const OperationMaker> unary_operations();
 std::span<const OperationMaker> binary_operations();
+std::span<const OperationMaker> convolution_operations();
+std::span<const OperationMaker> convolution_layer_operations();
+std::span<const OperationMaker> matmul_operations();
+std::span<const OperationMaker> normalization_operations();
+std::span<const OperationMaker> pooling_operations();
+std::span<const OperationMaker> scaling_operations();
+std::span<const OperationMaker> softmax_operations();
 
 }  // namespace sparseinf

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparseinf.compile.computing_steps import COMPUTING_STEPS
+from sparseinf.graph.windows import window_attributes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -54,6 +57,10 @@ def native_step(node: Node, graph: Graph, layers: Mapping[str, runtime.Linear]) 
         return None
     if node.op == "Linear":
         return NativeStep("Linear", {"layer": layers[node.name]}, node.inputs, node.outputs)
+    if node.op == "Convolution":
+        window = window_attributes(node)
+        attributes = {"layer": layers[node.name], **(window or {})}
+        return None if window is None else NativeStep("Convolution", attributes, node.inputs, node.outputs)
     return lower(node, graph)
 
 
@@ -86,6 +93,14 @@ def _with(**defaults: int) -> Callable[[Node, Graph], NativeStep | None]:
     return lower
 
 
+def _computing(find: Callable[[Node, Graph], tuple[str, dict[str, Any]] | None]) -> Callable[..., NativeStep | None]:
+    def lower(node: Node, graph: Graph) -> NativeStep | None:
+        found = find(node, graph)
+        return None if found is None else NativeStep(*found, node.inputs, node.outputs)
+
+    return lower
+
+
 def _reshape(node: Node, _: Graph) -> NativeStep | None:
     return NativeStep("Reshape", {"allow_zero": int(node.attributes.get("allowzero", 0))}, node.inputs, node.outputs)
 
@@ -99,6 +114,8 @@ _FLOAT = _on("float32")
 _NUMBERS = _on("float32", "int64", "int32", "int8", "uint8")
 _LOWERINGS: dict[str, Callable[[Node, Graph], NativeStep | None]] = {
     "Linear": _plain,
+    "Convolution": _plain,
+    **{operator: _computing(find) for operator, find in COMPUTING_STEPS.items()},
     "Identity": _plain,
     "Reshape": _reshape,
     "Flatten": _with(axis=1),

@@ -1,0 +1,170 @@
+// Softmax, LogSoftmax and Hardmax along one axis of float arrays.
+//
+// An array is (outer, size, inner) with the axis in the middle. Where inner is 1 a row lies in one piece; elsewhere
+// up to kLanes neighbours of the inner dimension are computed side by side.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "common/thread_pool.h"
+#include "ops/axis.h"
+#include "ops/exponential.h"
+#include "ops/operation_table.h"
+
+namespace sparseinf {
+namespace {
+
+constexpr int64_t kLanes = 16;
+// Elements of a unit of work, about 50 us.
+constexpr int64_t kUnitElements = int64_t{1} << 15;
+
+// The partial results of kLanes interleaved parts of a row, in a fixed order.
+struct Lanes {
+    float values[kLanes];
+
+    explicit Lanes(float value) { std::fill_n(values, kLanes, value); }
+
+    template <class Combine>
+    float combined(Combine&& combine) const {
+        float result = values[0];
+        for (int64_t i = 1; i < kLanes; ++i) result = combine(result, values[i]);
+        return result;
+    }
+};
+
+float larger(float a, float b) { return b > a ? b : a; }
+
+float largest_of_row(const float* x, int64_t size) {
+    Lanes most(-INFINITY);
+    int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) {
+        for (int64_t j = 0; j < kLanes; ++j) most.values[j] = larger(most.values[j], x[i + j]);
+    }
+    for (; i < size; ++i) most.values[0] = larger(most.values[0], x[i]);
+    return most.combined(larger);
+}
+
+// y[i] = exp(x[i] - most) where y is not nullptr; the sum of them.
+template <bool kKeep>
+float exponentials_of_row(const float* x, float most, int64_t size, float* y) {
+    Lanes sums(0.0f);
+    int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) {
+        float values[kLanes];
+        for (int64_t j = 0; j < kLanes; ++j) values[j] = exp_of_negative(x[i + j] - most);
+        for (int64_t j = 0; j < kLanes; ++j) sums.values[j] += values[j];
+        if constexpr (kKeep) std::copy_n(values, kLanes, y + i);
+    }
+    for (; i < size; ++i) {
+        const float value = exp_of_negative(x[i] - most);
+        sums.values[0] += value;
+        if constexpr (kKeep) y[i] = value;
+    }
+    return sums.combined([](float a, float b) { return a + b; });
+}
+
+struct Softmax {
+    static void row(const float* x, int64_t size, float* y) {
+        const float factor = 1.0f / exponentials_of_row<true>(x, largest_of_row(x, size), size, y);
+        for (int64_t i = 0; i < size; ++i) y[i] *= factor;
+    }
+    static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float* most, float* y) {
+        float sums[kLanes] = {};
+        for (int64_t i = 0; i < size; ++i) {
+            for (int64_t j = 0; j < count; ++j) {
+                const float value = exp_of_negative(x[i * stride + j] - most[j]);
+                sums[j] += value;
+                y[i * stride + j] = value;
+            }
+        }
+        for (int64_t i = 0; i < size; ++i) {
+            for (int64_t j = 0; j < count; ++j) y[i * stride + j] /= sums[j];
+        }
+    }
+};
+
+struct LogSoftmax {
+    static void row(const float* x, int64_t size, float* y) {
+        const float most = largest_of_row(x, size);
+        const float log_of_sum = std::log(exponentials_of_row<false>(x, most, size, nullptr));
+        for (int64_t i = 0; i < size; ++i) y[i] = (x[i] - most) - log_of_sum;
+    }
+    static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float* most, float* y) {
+        float sums[kLanes] = {};
+        for (int64_t i = 0; i < size; ++i) {
+            for (int64_t j = 0; j < count; ++j) sums[j] += exp_of_negative(x[i * stride + j] - most[j]);
+        }
+        for (int64_t j = 0; j < count; ++j) sums[j] = std::log(sums[j]);
+        for (int64_t i = 0; i < size; ++i) {
+            for (int64_t j = 0; j < count; ++j) y[i * stride + j] = (x[i * stride + j] - most[j]) - sums[j];
+        }
+    }
+};
+
+// 1 at the first of the largest, 0 elsewhere; NaN is the largest of all.
+struct Hardmax {
+    static void row(const float* x, int64_t size, float* y) { columns(x, size, 1, 1, nullptr, y); }
+    static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float*, float* y) {
+        for (int64_t j = 0; j < count; ++j) {
+            int64_t best = 0;
+            for (int64_t i = 1; i < size; ++i) {
+                const float value = x[i * stride + j], most = x[best * stride + j];
+                if (value > most || (value != value && most == most)) best = i;
+            }
+            for (int64_t i = 0; i < size; ++i) y[i * stride + j] = i == best ? 1.0f : 0.0f;
+        }
+    }
+};
+
+template <class Function>
+class AlongAxis final : public Operation {
+public:
+    explicit AlongAxis(const Attributes& attributes) : axis_(attributes.integer("axis")) {}
+
+    void run(StepContext& step) const override {
+        const Tensor x = step.at(0);
+        const int rank = x.shape.rank();
+        const int axis = rank == 0 ? 0 : dimension_of_axis(axis_, rank);
+        const int64_t size = rank == 0 ? 1 : x.shape[axis];
+        const int64_t inner = rank == 0 ? 1 : x.shape.size_from(axis + 1);
+        float* y = step.output_over(0, 0, x.type, x.shape).template as<float>();
+        if (x.size() == 0) return;
+        const int64_t blocks = (inner + kLanes - 1) / kLanes;
+        const int64_t num_pieces = x.shape.size_before(axis) * blocks;
+        const int64_t pieces_a_unit = std::max<int64_t>(1, kUnitElements / (size * std::min(inner, kLanes)));
+        const int64_t num_units = (num_pieces + pieces_a_unit - 1) / pieces_a_unit;
+        parallel_for(num_units, step.num_threads(), [&](int, int64_t unit) {
+            const int64_t end = std::min(num_pieces, (unit + 1) * pieces_a_unit);
+            for (int64_t piece = unit * pieces_a_unit; piece < end; ++piece) {
+                const int64_t first = piece % blocks * kLanes;
+                const int64_t at = piece / blocks * size * inner + first;
+                compute(x.as<float>() + at, size, inner, std::min(kLanes, inner - first), y + at);
+            }
+        });
+    }
+
+private:
+    static void compute(const float* x, int64_t size, int64_t inner, int64_t count, float* y) {
+        if (inner == 1) return Function::row(x, size, y);
+        float most[kLanes];
+        std::fill_n(most, kLanes, -INFINITY);
+        for (int64_t i = 0; i < size; ++i) {
+            for (int64_t j = 0; j < count; ++j) most[j] = larger(most[j], x[i * inner + j]);
+        }
+        Function::columns(x, size, inner, count, most, y);
+    }
+
+    int64_t axis_;
+};
+
+constexpr OperationMaker kOperations[] = {
+    {"Softmax", make<AlongAxis<Softmax>>},
+    {"LogSoftmax", make<AlongAxis<LogSoftmax>>},
+    {"Hardmax", make<AlongAxis<Hardmax>>},
+};
+
+}  // namespace
+
+std::span<const OperationMaker> softmax_operations() { return kOperations; }
+
+}  // namespace sparseinf
