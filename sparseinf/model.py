@@ -12,6 +12,7 @@ from sparseinf import runtime
 from sparseinf.compile.segments import NativeSegment, make_segments
 from sparseinf.compile.tune import TUNE_SECONDS, tuner_of_load
 from sparseinf.formats import from_any
+from sparseinf.graph import LAYER_OPERATORS
 from sparseinf.graph.passes import rewrite
 from sparseinf.io import LinearRecord, ModelRecord, write
 from sparseinf.linear import SparseLinear
@@ -89,7 +90,7 @@ class Model:
             Those of `sparseinf.load`, the same for all layers.
         """
         rewrite(graph)
-        records = {node.name: _record_of(node) for node in graph.nodes if node.op == "Linear"}
+        records = {node.name: _record_of(node) for node in graph.nodes if node.op in LAYER_OPERATORS}
         return cls.from_record(ModelRecord(graph, records), source=source, **options)
 
     @classmethod
@@ -291,10 +292,9 @@ class Model:
 
 
 def _record_of(node: Node) -> LinearRecord:
-    """Take the weight out of a Linear node: it lives in the layer from now on."""
+    """Take the weight out of a layer's node: it lives in the layer from now on."""
     said = node.attributes
-    node.attributes = {}
-    return LinearRecord(from_any(said["weight"]), said["bias"], said["activation"])
+    return LinearRecord(from_any(said.pop("weight")), said.pop("bias"), said.pop("activation"))
 
 
 def _check_feed(array: Any, value: Value, named: dict[str, int]) -> None:

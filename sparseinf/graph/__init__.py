@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sparseinf.graph.ir import Graph, Node, Value
+from sparseinf.graph.ir import LAYER_OPERATORS, Graph, Node, Value
 
-__all__ = ["Graph", "Node", "Value"]
+__all__ = ["LAYER_OPERATORS", "Graph", "Node", "Value"]

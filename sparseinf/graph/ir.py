@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["Graph", "Node", "Value"]
+__all__ = ["LAYER_OPERATORS", "Graph", "Node", "Value"]
+
+LAYER_OPERATORS = frozenset(("Linear", "Convolution"))
+"""Operators of our own, which passes make: their weights are packed as layers."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Node:
     Parameters
     ----------
     op : str
-        As ONNX names it, of another domain than its own as "domain.name"; or one of ours: "Linear".
+        As ONNX names it, of another domain than its own as "domain.name"; or one of `LAYER_OPERATORS`.
     inputs, outputs : list of str
         Names of values; "" for one that is left out.
     attributes : dict

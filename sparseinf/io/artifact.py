@@ -26,6 +26,7 @@ import numpy.typing as npt
 from sparseinf.errors import CorruptFileError, UnsupportedModelError
 from sparseinf.formats import Quantized
 from sparseinf.formats.float32 import check_extents
+from sparseinf.graph import LAYER_OPERATORS
 from sparseinf.io.records import Activation, LinearRecord, ModelRecord, Record, WeightsRecord, check_activations
 from sparseinf.io.safetensors_file import open_safetensors, write_safetensors
 from sparseinf.io.saved_graph import describe_graph, read_graph
@@ -206,7 +207,7 @@ def _read_graph_of(
         raise
     except ValueError as error:
         raise tensors.error(str(error)) from None
-    names = [node.name for node in graph.nodes if node.op == "Linear"]
+    names = [node.name for node in graph.nodes if node.op in LAYER_OPERATORS]
     if sorted(names) != sorted(layers):
         raise tensors.error(f"its graph has the layers {sorted(names)!r:.80}, but the file {sorted(layers)!r:.80}")
     return graph

@@ -67,7 +67,7 @@ class ModelRecord:
     """A whole network."""
 
     graph: Graph
-    """Its nodes of the operator Linear have no attributes: they are the layers of the same names."""
+    """Its nodes of `LAYER_OPERATORS` have no weight, bias and activation: they are the layers of the same names."""
     layers: Mapping[str, LinearRecord]
 
 

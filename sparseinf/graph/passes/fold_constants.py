@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparseinf.graph.ir import LAYER_OPERATORS
 from sparseinf.graph.reference import reference_function
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def fold_constants(graph: Graph) -> int:
     folded = 0
     for node in graph:
         inputs = [graph.constants[name] for name in node.reads if name in graph.constants]
-        if len(inputs) < len(node.reads) or node.op in _NOT_THE_SAME_TWICE or node.op == "Linear":
+        if len(inputs) < len(node.reads) or node.op in _NOT_THE_SAME_TWICE or node.op in LAYER_OPERATORS:
             continue
         compute = reference_function(node, graph)
         try:
