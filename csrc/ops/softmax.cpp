@@ -48,19 +48,20 @@ float largest_of_row(const float* x, int64_t size) {
 template <bool kKeep>
 float exponentials_of_row(const float* x, float most, int64_t size, float* y) {
     Lanes sums(0.0f);
-    int64_t i = 0;
-    for (; i + kLanes <= size; i += kLanes) {
-        float values[kLanes];
-        for (int64_t j = 0; j < kLanes; ++j) values[j] = exp_of_negative(x[i + j] - most);
-        for (int64_t j = 0; j < kLanes; ++j) sums.values[j] += values[j];
-        if constexpr (kKeep) std::copy_n(values, kLanes, y + i);
-    }
-    for (; i < size; ++i) {
-        const float value = exp_of_negative(x[i] - most);
-        sums.values[0] += value;
-        if constexpr (kKeep) y[i] = value;
+    float values[kLanes];
+    for (int64_t i = 0; i < size; i += kLanes) {
+        const int64_t count = std::min(kLanes, size - i);
+        float* const to = kKeep ? y + i : values;
+        exponentials(x + i, most, count, to);
+        for (int64_t j = 0; j < count; ++j) sums.values[j] += to[j];
     }
     return sums.combined([](float a, float b) { return a + b; });
+}
+
+// values[j] = exp(x[j] - most[j])
+void exponentials_of_columns(const float* x, const float* most, int64_t count, float* values) {
+    for (int64_t j = 0; j < count; ++j) values[j] = x[j] - most[j];
+    exponentials(values, 0.0f, count, values);
 }
 
 struct Softmax {
@@ -71,11 +72,8 @@ struct Softmax {
     static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float* most, float* y) {
         float sums[kLanes] = {};
         for (int64_t i = 0; i < size; ++i) {
-            for (int64_t j = 0; j < count; ++j) {
-                const float value = exp_of_negative(x[i * stride + j] - most[j]);
-                sums[j] += value;
-                y[i * stride + j] = value;
-            }
+            exponentials_of_columns(x + i * stride, most, count, y + i * stride);
+            for (int64_t j = 0; j < count; ++j) sums[j] += y[i * stride + j];
         }
         for (int64_t i = 0; i < size; ++i) {
             for (int64_t j = 0; j < count; ++j) y[i * stride + j] /= sums[j];
@@ -92,7 +90,9 @@ struct LogSoftmax {
     static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float* most, float* y) {
         float sums[kLanes] = {};
         for (int64_t i = 0; i < size; ++i) {
-            for (int64_t j = 0; j < count; ++j) sums[j] += exp_of_negative(x[i * stride + j] - most[j]);
+            float values[kLanes];
+            exponentials_of_columns(x + i * stride, most, count, values);
+            for (int64_t j = 0; j < count; ++j) sums[j] += values[j];
         }
         for (int64_t j = 0; j < count; ++j) sums[j] = std::log(sums[j]);
         for (int64_t i = 0; i < size; ++i) {
