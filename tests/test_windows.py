@@ -183,6 +183,41 @@ class TestFusedConvolutions:
         assert [each.op for each in graph.nodes] == ["Convolution", "Add"]
 
 
+class TestResize:
+    @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+    @pytest.mark.parametrize(
+        "coordinates", ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"]
+    )
+    def test_reads_between_elements(self, mode, coordinates):
+        x = samples(1, 2, 5, 4)
+        for factors in ((2.0, 3.0), (0.6, 1.5), (1.0, 0.5)):
+            scales = {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, *factors], np.float32)}
+            more = {"exclude_outside": 1, "cubic_coeff_a": -0.5} if mode == "cubic" else {}
+            for attributes in ({}, more):
+                said = {"mode": mode, "coordinate_transformation_mode": coordinates, **attributes}
+                check("Resize", {"x": x}, scales, tolerance=1e-4, **said)
+
+    @pytest.mark.parametrize("rounding", ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
+    def test_takes_the_nearest_as_models_say(self, rounding):
+        constants = {"roi": np.zeros(0, np.float32), "scales": np.zeros(0, np.float32)}
+        constants["sizes"] = np.array([7, 10], np.int64)
+        said = {"nearest_mode": rounding, "coordinate_transformation_mode": "asymmetric", "axes": [3, 2]}
+        check("Resize", {"x": samples(2, 1, 5, 4)}, constants, **said)
+
+    @pytest.mark.parametrize("scales", [[1, -1], [1, np.inf], [1, np.nan], [2, 2, 2]])
+    def test_refuses_factors_that_are_none(self, scales):
+        proto = model(
+            [node("Resize", ["x", "", "s"], ["y"])],
+            {"x": ("float32", [None, None]), "s": ("float32", [None])},
+            {"y": ("float32", [None, None])},
+        )
+        compiled = sparseinf.load(proto)
+        assert not compiled.reference_operators
+        with pytest.raises(ValueError, match=r"cannot be resized|not one a dimension"):
+            compiled(samples(3, 4), np.array(scales, np.float32))
+        assert compiled(samples(3, 4), np.array([0, 2], np.float32)).shape == (0, 8)
+
+
 class TestPooling:
     @pytest.mark.parametrize("window", [*WINDOWS, *CEILED], ids=str)
     def test_slides_as_models_say(self, window):

@@ -30,8 +30,8 @@ struct MatrixProduct {
     int64_t y_stride;  // elements from one row to the next
 };
 
-// Computes many products of one shape, whose strides are the same too. Throws std::bad_alloc before anything is written. Each element is summed in the
-// order of the depth, whatever the number of threads.
+// Computes many products of one shape, whose strides are the same too. Throws std::bad_alloc before anything is
+// written. Each element is summed in the order of the depth, whatever the number of threads.
 void multiply(const KernelTable& kernels, const ProductShape& shape, std::span<const MatrixProduct> products,
               int num_threads);
 

@@ -6,9 +6,10 @@ namespace sparseinf {
 namespace {
 
 constexpr std::span<const OperationMaker> (*kFamilies[])() = {
-    linear_operations,      reshaping_operations,         unary_operations,  binary_operations,
-    convolution_operations, convolution_layer_operations, matmul_operations, normalization_operations,
-    pooling_operations,     scaling_operations,           softmax_operations};
+    linear_operations, reshaping_operations,     unary_operations,
+    binary_operations, convolution_operations,   convolution_layer_operations,
+    matmul_operations, normalization_operations, pooling_operations,
+    resize_operations, scaling_operations,       softmax_operations};
 
 }  // namespace
 

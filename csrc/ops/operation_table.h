@@ -37,6 +37,7 @@ std::span<const OperationMaker> convolution_layer_operations();
 std::span<const OperationMaker> matmul_operations();
 std::span<const OperationMaker> normalization_operations();
 std::span<const OperationMaker> pooling_operations();
+std::span<const OperationMaker> resize_operations();
 std::span<const OperationMaker> scaling_operations();
 std::span<const OperationMaker> softmax_operations();
 

@@ -135,6 +135,24 @@ def _conv_transpose(node: Node, graph: Graph) -> Step | None:
     return node.op, step[1] | sizes
 
 
+def _resize(node: Node, graph: Graph) -> Step | None:
+    said = node.attributes
+    texts = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
+    if (
+        _dtype(graph, node.inputs[0]) != "float32"
+        or said.get("antialias")
+        or said.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+        or said.get("coordinate_transformation_mode") == "tf_crop_and_resize"
+    ):
+        return None
+    return node.op, {
+        **{name: str(said.get(name, default)) for name, default in texts.items()},
+        "cubic_coeff_a": float(said.get("cubic_coeff_a", -0.75)),
+        "exclude_outside": int(said.get("exclude_outside", 0)),
+        "axes": [int(axis) for axis in said.get("axes", ())],
+    }
+
+
 def _plain(node: Node, _: Graph) -> Step | None:
     return node.op, {}
 
@@ -154,6 +172,7 @@ COMPUTING_STEPS: dict[str, Callable[[Node, Graph], Step | None]] = {
     "MaxPool": _max_pool,
     "AveragePool": _float32(_pool(("count_include_pad", 0))),
     "LpPool": _float32(_pool(("p", 2))),
+    "Resize": _resize,
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _float32(_plain)),
 }
 """For each operator, what finds the operation of a node and its attributes; None for a form that has none."""
