@@ -11,17 +11,19 @@ namespace {
 // More than any machine has: sizes below it never overflow.
 constexpr int64_t kMostBytes = int64_t{1} << 46;
 
+// Extents of 0 do not excuse others: products of some of them overflow no more than those of all.
 int64_t checked_bytes(ElementType type, const Shape& shape) {
-    int64_t nbytes = bytes_of(type);
-    bool is_too_large = false;
+    int64_t most_bytes = bytes_of(type);
+    bool is_empty = false;
     for (int d = 0; d < shape.rank(); ++d) {
-        is_too_large = is_too_large || shape[d] < 0 || (shape[d] > 0 && nbytes > kMostBytes / shape[d]);
-        nbytes = is_too_large ? 0 : nbytes * shape[d];
+        const int64_t extent = std::max<int64_t>(1, shape[d]);
+        if (shape[d] < 0 || most_bytes > kMostBytes / extent) {
+            throw OperationError("an array of shape " + text_of(shape) + " would take more memory than there is");
+        }
+        most_bytes *= extent;
+        is_empty = is_empty || shape[d] == 0;
     }
-    if (is_too_large && shape.size_before(shape.rank()) != 0) {
-        throw OperationError("an array of shape " + text_of(shape) + " would take more memory than there is");
-    }
-    return nbytes;
+    return is_empty ? 0 : most_bytes;
 }
 
 }  // namespace

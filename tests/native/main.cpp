@@ -1,4 +1,4 @@
-// The test program: packs, kernels, linear layers, threads and the column codec, without Python.
+// The test program: packs, kernels, linear layers, programs, threads and the column codec, without Python.
 //
 //     sparseinf_native_test [PART OF A TEST'S NAME]
 //
