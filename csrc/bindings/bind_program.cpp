@@ -11,6 +11,7 @@
 #include "bindings/bindings.h"
 #include "bindings/bound_linear.h"
 #include "ops/operation_table.h"
+#include "ops/type_names.h"
 #include "program/program.h"
 
 namespace py = pybind11;
@@ -18,13 +19,8 @@ namespace py = pybind11;
 namespace sparseinf {
 namespace {
 
-constexpr std::pair<ElementType, const char*> kTypes[] = {
-    {ElementType::kFloat32, "float32"}, {ElementType::kInt64, "int64"}, {ElementType::kInt32, "int32"},
-    {ElementType::kInt8, "int8"},       {ElementType::kUint8, "uint8"}, {ElementType::kBool, "bool"},
-};
-
 py::dtype numpy_dtype(ElementType type) {
-    for (const auto& [known, name] : kTypes) {
+    for (const auto& [known, name] : kTypeNames) {
         if (known == type) return py::dtype(name);
     }
     throw std::logic_error("an element type without a name");
@@ -35,7 +31,7 @@ Tensor tensor_of(const py::array& array) {
     Tensor tensor;
     const std::string name = py::str(array.dtype());
     bool is_known = false;
-    for (const auto& [type, known] : kTypes) {
+    for (const auto& [type, known] : kTypeNames) {
         if (name != known) continue;
         tensor.type = type;
         is_known = true;

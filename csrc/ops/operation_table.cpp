@@ -6,10 +6,13 @@ namespace sparseinf {
 namespace {
 
 constexpr std::span<const OperationMaker> (*kFamilies[])() = {
-    linear_operations, reshaping_operations,     unary_operations,
-    binary_operations, convolution_operations,   convolution_layer_operations,
-    matmul_operations, normalization_operations, pooling_operations,
-    resize_operations, scaling_operations,       softmax_operations};
+    activation_operations,        binary_operations,      bitwise_operations,    conversion_operations,
+    convolution_layer_operations, convolution_operations, cumulative_operations, extreme_operations,
+    gathering_operations,         generating_operations,  linear_operations,     matmul_operations,
+    normalization_operations,     padding_operations,     pooling_operations,    power_operations,
+    rearranging_operations,       reduction_operations,   reshaping_operations,  resize_operations,
+    scaling_operations,           scattering_operations,  selecting_operations,  slicing_operations,
+    softmax_operations,           unary_operations,       variadic_operations};
 
 }  // namespace
 

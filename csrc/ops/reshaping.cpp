@@ -1,24 +1,11 @@
 // Operations that give the same elements another shape: no element moves.
 #include <algorithm>
 
+#include "ops/axes.h"
 #include "ops/operation_table.h"
 
 namespace sparseinf {
 namespace {
-
-int64_t checked_axis(int64_t axis, int rank) {
-    if (axis < -rank || axis >= rank) {
-        throw OperationError("axis " + std::to_string(axis) + " is none of an array with " + std::to_string(rank) +
-                             " dimensions");
-    }
-    return axis < 0 ? axis + rank : axis;
-}
-
-// What an input of whole numbers holds.
-std::vector<int64_t> integers_of(const Tensor& tensor) {
-    const int64_t* values = tensor.as<int64_t>();
-    return {values, values + tensor.size()};
-}
 
 class Identity final : public Operation {
 public:
@@ -73,9 +60,8 @@ public:
 
     void run(StepContext& step) const override {
         const Shape& from = step.at(0).shape;
-        const int64_t axis = axis_ == from.rank() ? axis_ : checked_axis(axis_, from.rank());
-        const auto dimension = static_cast<int>(axis);
-        step.output_is_input(0, 0, {from.size_before(dimension), from.size_from(dimension)});
+        const int axis = axis_ == from.rank() ? from.rank() : checked_axis(axis_, from.rank());
+        step.output_is_input(0, 0, {from.size_before(axis), from.size_from(axis)});
     }
 
 private:

@@ -1,29 +1,26 @@
-"""The attributes of native operations that compute: products, normalization, convolutions, pooling."""
+"""Operations that compute: products, normalization, convolutions, pooling."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sparseinf import runtime
+from sparseinf.compile.lowering.rules import NativeStep, dtype_of
 from sparseinf.graph.windows import LARGEST_KERNEL, LARGEST_STEP, window_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sparseinf.compile.lowering.rules import Rule
     from sparseinf.graph import Graph, Node
 
-__all__ = ["COMPUTING_STEPS"]
+__all__ = ["COMPUTING"]
 
 Step = tuple[str, dict[str, Any]]
 
 
-def _dtype(graph: Graph, name: str) -> str:
-    value = graph.value(name)
-    return "" if value is None else value.dtype.name
-
-
 def _are_float32(node: Node, graph: Graph) -> bool:
-    return all(_dtype(graph, name) == "float32" for name in node.inputs if name)
+    return all(dtype_of(graph, name) == "float32" for name in node.inputs if name)
 
 
 def _float32(find: Callable[[Node, Graph], Step | None]) -> Callable[[Node, Graph], Step | None]:
@@ -32,7 +29,7 @@ def _float32(find: Callable[[Node, Graph], Step | None]) -> Callable[[Node, Grap
 
 
 def _matmul(node: Node, graph: Graph) -> Step | None:
-    if _dtype(graph, node.inputs[0]) not in ("float32", "int32", "int64"):
+    if dtype_of(graph, node.inputs[0]) not in ("float32", "int32", "int64"):
         return None
     return "MatMul", {"isa": runtime.current_isa()}
 
@@ -40,7 +37,7 @@ def _matmul(node: Node, graph: Graph) -> Step | None:
 def _gemm(node: Node, graph: Graph) -> Step | None:
     said = node.attributes
     alpha, beta = float(said.get("alpha", 1.0)), float(said.get("beta", 1.0))
-    dtype = _dtype(graph, node.inputs[0])
+    dtype = dtype_of(graph, node.inputs[0])
     if dtype != "float32" and (dtype not in ("int32", "int64") or (alpha, beta) != (1.0, 1.0)):
         return None
     return "Gemm", {
@@ -111,7 +108,7 @@ def _pool(*more: tuple[str, int]) -> Callable[[Node, Graph], Step | None]:
 
 
 def _max_pool(node: Node, graph: Graph) -> Step | None:
-    if _dtype(graph, node.inputs[0]) not in ("float32", "int8", "uint8"):
+    if dtype_of(graph, node.inputs[0]) not in ("float32", "int8", "uint8"):
         return None
     return _pool(("storage_order", 0))(node, graph)
 
@@ -139,7 +136,7 @@ def _resize(node: Node, graph: Graph) -> Step | None:
     said = node.attributes
     texts = {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
     if (
-        _dtype(graph, node.inputs[0]) != "float32"
+        dtype_of(graph, node.inputs[0]) != "float32"
         or said.get("antialias")
         or said.get("keep_aspect_ratio_policy", "stretch") != "stretch"
         or said.get("coordinate_transformation_mode") == "tf_crop_and_resize"
@@ -157,7 +154,7 @@ def _plain(node: Node, _: Graph) -> Step | None:
     return node.op, {}
 
 
-COMPUTING_STEPS: dict[str, Callable[[Node, Graph], Step | None]] = {
+_FOUND: dict[str, Callable[[Node, Graph], Step | None]] = {
     "MatMul": _matmul,
     "Gemm": _gemm,
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), _float32(_along_axis)),
@@ -175,4 +172,14 @@ COMPUTING_STEPS: dict[str, Callable[[Node, Graph], Step | None]] = {
     "Resize": _resize,
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _float32(_plain)),
 }
-"""For each operator, what finds the operation of a node and its attributes; None for a form that has none."""
+
+
+def _rule(find: Callable[[Node, Graph], Step | None]) -> Rule:
+    def lower(node: Node, graph: Graph) -> NativeStep | None:
+        found = find(node, graph)
+        return None if found is None else NativeStep(*found, node.inputs, node.outputs)
+
+    return lower
+
+
+COMPUTING: dict[str, Rule] = {operator: _rule(find) for operator, find in _FOUND.items()}
