@@ -35,17 +35,17 @@ struct Multiply {
         return wrapping(a, b, [](auto x, auto y) { return x * y; });
     }
 };
-// What is no number stays so.
+// What is no number stays so. Not ||: vectors know no branches.
 struct Minimum {
     template <class T>
     static T apply(T a, T b) {
-        return a != a || a < b ? a : b;
+        return (a != a) | (a < b) ? a : b;
     }
 };
 struct Maximum {
     template <class T>
     static T apply(T a, T b) {
-        return a != a || a > b ? a : b;
+        return (a != a) | (a > b) ? a : b;
     }
 };
 

@@ -89,7 +89,7 @@ struct Largest {
     }
     template <class T>
     static T add(T largest, T x) {
-        return x != x || x > largest ? x : largest;
+        return (x != x) | (x > largest) ? x : largest;  // not ||: vectors know no branches
     }
     template <class T>
     static T join(T a, T b) {
@@ -108,7 +108,7 @@ struct Smallest : Largest {
     }
     template <class T>
     static T add(T smallest, T x) {
-        return x != x || x < smallest ? x : smallest;
+        return (x != x) | (x < smallest) ? x : smallest;
     }
     template <class T>
     static T join(T a, T b) {

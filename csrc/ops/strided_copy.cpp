@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ops/ranges.h"
+#include "ops/transpose_tile.h"
 
 namespace sparseinf {
 namespace {
@@ -14,10 +15,6 @@ using Dimensions = std::vector<StridedCopy::Dimension>;  // strides in bytes her
 constexpr size_t kMostDimensions = 17;
 constexpr int64_t kSquare = 32;               // elements on a side: 4 KB of floats, whole cache lines on both sides
 constexpr int64_t kBytesOfRange = 64 * 1024;  // what a thread takes at a time, at least
-
-struct SixteenBytes {
-    uint64_t halves[2];
-};
 
 // Addresses are multiples of the original element's size only.
 template <class Element>
@@ -71,15 +68,20 @@ void copy_squares(Dimensions outer, StridedCopy::Dimension across, StridedCopy::
     // Strips of lines are a dimension of their own, so that one large matrix is shared out among threads too.
     const int64_t num_strips = (across.extent + kSquare - 1) / kSquare;
     outer.insert(outer.begin(), {num_strips, across.from_stride * kSquare, across.to_stride * kSquare});
-    const int64_t strip_bytes = kSquare * along.extent * static_cast<int64_t>(sizeof(Element));
+    constexpr auto kSize = static_cast<int64_t>(sizeof(Element));
+    const int64_t strip_bytes = kSquare * along.extent * kSize;
     for_each_index(outer, strip_bytes, num_threads, [&](int64_t strip, int64_t from_offset, int64_t to_offset) {
         const int64_t num_lines = std::min(kSquare, across.extent - strip * kSquare);
         for (int64_t first = 0; first < along.extent; first += kSquare) {
             const int64_t count = std::min(kSquare, along.extent - first);
             const std::byte* square = from + from_offset + first * along.from_stride;
-            std::byte* line = to + to_offset + first * along.to_stride;
+            std::byte* lines = to + to_offset + first * along.to_stride;
+            if (num_lines == kSquare && count == kSquare && along.to_stride == kSize) {
+                transpose_tiles<Element, kSquare>(square, along.from_stride, lines, across.to_stride);
+                continue;
+            }
             for (int64_t i = 0; i < num_lines; ++i) {
-                copy_line<Element>(square + i * across.from_stride, along.from_stride, line + i * across.to_stride,
+                copy_line<Element>(square + i * across.from_stride, along.from_stride, lines + i * across.to_stride,
                                    along.to_stride, count);
             }
         }

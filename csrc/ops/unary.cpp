@@ -20,6 +20,7 @@ public:
         float* y = step.output_over(0, 0, x.type, x.shape).template as<float>();
         const float* from = x.as<float>();
         for_ranges(x.size(), kElementsOfRange, step.num_threads(), [&](int64_t begin, int64_t end) {
+#pragma GCC ivdep
             for (int64_t i = begin; i < end; ++i) y[i] = kFunction(from[i]);
         });
     }
@@ -62,6 +63,7 @@ public:
             using T = decltype(zero);
             const T* from = x.as<T>();
             T* to = y.as<T>();
+#pragma GCC ivdep
             for (int64_t i = 0; i < size; ++i) to[i] = Function::template apply<T>(from[i]);
         });
     }
@@ -131,7 +133,8 @@ float softsign(float x) { return x / (1.0f + std::fabs(x)); }
 float mish(float x) { return x * std::tanh(softplus(x)); }
 float hard_swish(float x) {
     const float gate = x / 6.0f + 0.5f;
-    return x * (gate < 0 ? 0.0f : gate > 1 ? 1.0f : gate);
+    const float bounded = gate < 0 ? 0.0f : gate;
+    return x * (bounded > 1 ? 1.0f : bounded);
 }
 float round_down(float x) { return std::floor(x); }
 float round_up_to_whole(float x) { return std::ceil(x); }
