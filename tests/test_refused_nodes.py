@@ -1,10 +1,12 @@
-"""Operators that move elements: indices, shapes and sizes that do not fit are refused as the model runs."""
+"""Nodes that do not fit: types are refused as a model is read, indices, shapes and sizes as it runs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from single_nodes import load_node, numbers
+
+import sparseinf
 
 
 def whole(*values):
@@ -73,3 +75,18 @@ def test_joins_and_splits_that_do_not_fit_are_refused():
     for parts in ((1, 1), (4, -1), (2**62, 2**62), (3,)):
         with pytest.raises(ValueError, match="extent of 3 cannot be split into 2 parts"):
             split(X, whole(*parts))
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "attributes"),
+    [
+        ("Add", [X, X.astype(np.int8)], {}),
+        ("Slice", [X, X[0, :1], X[0, :1]], {}),
+        ("Gather", [X, X.astype(np.int8)], {}),
+        ("Where", [X, X, X], {}),
+        ("Concat", [X, X.astype(np.int8)], {"axis": 0}),
+    ],
+)
+def test_types_that_the_operator_does_not_take_are_found_when_a_model_is_read(op, inputs, attributes):
+    with pytest.raises(sparseinf.CorruptFileError, match="type"):
+        load_node(op, inputs, **attributes)

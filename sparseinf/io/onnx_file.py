@@ -1,7 +1,7 @@
 """ONNX models: what the `onnx` package reads becomes a graph of ours.
 
 The package does what it does well: it checks the model, brings old operators to a newer version, puts the bodies of the
-model's own functions in their places and finds out shapes.
+model's own functions in their places and finds out types and shapes.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def read_onnx(source: str | os.PathLike[str] | bytes | Any) -> Graph:
         proto = inliner.inline_local_functions(proto, True)
     proto = _converted(proto)
     try:
-        return _graph_of(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+        return _graph_of(onnx.shape_inference.infer_shapes(proto, check_type=True, data_prop=True))
     except UnsupportedModelError:
         raise
     except onnx.shape_inference.InferenceError as error:
-        raise CorruptFileError(f"the model's shapes contradict each other: {error}") from error
+        raise CorruptFileError(f"the model's types and shapes contradict each other: {error}") from error
     except (KeyError, TypeError, ValueError) as error:  # of types and tensors that there are not
         raise CorruptFileError(f"the model describes what cannot be: {error}") from error
 
