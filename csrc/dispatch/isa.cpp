@@ -10,9 +10,12 @@ namespace sparseinf {
 
 extern const KernelTable kKernelsScalar;
 extern const Int8KernelTable kInt8KernelsScalar;
+extern const RowKernelTable kRowKernelsScalar;
 #if defined(__x86_64__)
 extern const KernelTable kKernelsAvx2;
 extern const KernelTable kKernelsAvx512;
+extern const RowKernelTable kRowKernelsAvx2;
+extern const RowKernelTable kRowKernelsAvx512;
 extern const Int8KernelTable kInt8KernelsAvx2;
 extern const Int8KernelTable kInt8KernelsAvx512;
 extern const Int8KernelTable kInt8KernelsAvx512Vnni;
@@ -101,6 +104,19 @@ const Int8KernelTable& int8_kernels_for(Isa isa) {
 #endif
         default:
             return kInt8KernelsScalar;
+    }
+}
+
+const RowKernelTable& row_kernels_for(Isa isa) {
+    switch (float_isa(isa)) {
+#if defined(__x86_64__)
+        case Isa::kAvx512:
+            return kRowKernelsAvx512;
+        case Isa::kAvx2:
+            return kRowKernelsAvx2;
+#endif
+        default:
+            return kRowKernelsScalar;
     }
 }
 

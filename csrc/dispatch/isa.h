@@ -7,6 +7,7 @@
 
 #include "kernels/int8_args.h"
 #include "kernels/kernel_args.h"
+#include "kernels/row_kernel_args.h"
 
 namespace sparseinf {
 
@@ -26,5 +27,6 @@ Isa float_isa(Isa isa);
 // isa must be available.
 const KernelTable& kernels_for(Isa isa);
 const Int8KernelTable& int8_kernels_for(Isa isa);
+const RowKernelTable& row_kernels_for(Isa isa);
 
 }  // namespace sparseinf

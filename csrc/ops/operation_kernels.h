@@ -9,10 +9,12 @@
 namespace sparseinf {
 
 // Attribute: isa. Throws std::invalid_argument if this machine does not have it.
-inline const KernelTable& kernels_of(const Attributes& attributes) {
+inline Isa isa_of(const Attributes& attributes) {
     const auto isa = find_available_isa(attributes.text("isa"));
     if (!isa) throw std::invalid_argument("attribute isa is no level of this machine");
-    return kernels_for(float_isa(*isa));
+    return *isa;
 }
+
+inline const KernelTable& kernels_of(const Attributes& attributes) { return kernels_for(isa_of(attributes)); }
 
 }  // namespace sparseinf

@@ -9,6 +9,7 @@
 #include "common/thread_pool.h"
 #include "ops/axis.h"
 #include "ops/exponential.h"
+#include "ops/operation_kernels.h"
 #include "ops/operation_table.h"
 
 namespace sparseinf {
@@ -44,16 +45,13 @@ float largest_of_row(const float* x, int64_t size) {
     return most.combined(larger);
 }
 
-// y[i] = exp(x[i] - most) where y is not nullptr; the sum of them.
-template <bool kKeep>
-float exponentials_of_row(const float* x, float most, int64_t size, float* y) {
+float sum_of_exponentials(const float* x, float most, int64_t size) {
     Lanes sums(0.0f);
     float values[kLanes];
     for (int64_t i = 0; i < size; i += kLanes) {
         const int64_t count = std::min(kLanes, size - i);
-        float* const to = kKeep ? y + i : values;
-        exponentials(x + i, most, count, to);
-        for (int64_t j = 0; j < count; ++j) sums.values[j] += to[j];
+        exponentials(x + i, most, count, values);
+        for (int64_t j = 0; j < count; ++j) sums.values[j] += values[j];
     }
     return sums.combined([](float a, float b) { return a + b; });
 }
@@ -65,9 +63,8 @@ void exponentials_of_columns(const float* x, const float* most, int64_t count, f
 }
 
 struct Softmax {
-    static void row(const float* x, int64_t size, float* y) {
-        const float factor = 1.0f / exponentials_of_row<true>(x, largest_of_row(x, size), size, y);
-        for (int64_t i = 0; i < size; ++i) y[i] *= factor;
+    static void row(const RowKernelTable& kernels, const float* x, int64_t size, float* y) {
+        kernels.softmax(x, size, y);
     }
     static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float* most, float* y) {
         float sums[kLanes] = {};
@@ -82,9 +79,9 @@ struct Softmax {
 };
 
 struct LogSoftmax {
-    static void row(const float* x, int64_t size, float* y) {
+    static void row(const RowKernelTable&, const float* x, int64_t size, float* y) {
         const float most = largest_of_row(x, size);
-        const float log_of_sum = std::log(exponentials_of_row<false>(x, most, size, nullptr));
+        const float log_of_sum = std::log(sum_of_exponentials(x, most, size));
         for (int64_t i = 0; i < size; ++i) y[i] = (x[i] - most) - log_of_sum;
     }
     static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float* most, float* y) {
@@ -103,7 +100,9 @@ struct LogSoftmax {
 
 // 1 at the first of the largest, 0 elsewhere; NaN is the largest of all.
 struct Hardmax {
-    static void row(const float* x, int64_t size, float* y) { columns(x, size, 1, 1, nullptr, y); }
+    static void row(const RowKernelTable&, const float* x, int64_t size, float* y) {
+        columns(x, size, 1, 1, nullptr, y);
+    }
     static void columns(const float* x, int64_t size, int64_t stride, int64_t count, const float*, float* y) {
         for (int64_t j = 0; j < count; ++j) {
             int64_t best = 0;
@@ -119,7 +118,8 @@ struct Hardmax {
 template <class Function>
 class AlongAxis final : public Operation {
 public:
-    explicit AlongAxis(const Attributes& attributes) : axis_(attributes.integer("axis")) {}
+    explicit AlongAxis(const Attributes& attributes)
+        : kernels_(row_kernels_for(isa_of(attributes))), axis_(attributes.integer("axis")) {}
 
     void run(StepContext& step) const override {
         const Tensor x = step.at(0);
@@ -144,8 +144,8 @@ public:
     }
 
 private:
-    static void compute(const float* x, int64_t size, int64_t inner, int64_t count, float* y) {
-        if (inner == 1) return Function::row(x, size, y);
+    void compute(const float* x, int64_t size, int64_t inner, int64_t count, float* y) const {
+        if (inner == 1) return Function::row(kernels_, x, size, y);
         float most[kLanes];
         std::fill_n(most, kLanes, -INFINITY);
         for (int64_t i = 0; i < size; ++i) {
@@ -154,6 +154,7 @@ private:
         Function::columns(x, size, inner, count, most, y);
     }
 
+    const RowKernelTable& kernels_;
     int64_t axis_;
 };
 

@@ -50,7 +50,7 @@ def _gemm(node: Node, graph: Graph) -> Step | None:
 
 
 def _along_axis(node: Node, _: Graph) -> Step | None:
-    return node.op, {"axis": int(node.attributes.get("axis", -1))}
+    return node.op, {"isa": runtime.current_isa(), "axis": int(node.attributes.get("axis", -1))}
 
 
 def _layer_normalization(node: Node, _: Graph) -> Step | None:
