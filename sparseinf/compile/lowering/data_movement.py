@@ -32,6 +32,12 @@ def _with_given(*names: str) -> Rule:
     return lower
 
 
+def _space_to_depth(node: Node, graph: Graph) -> NativeStep | None:
+    if node.attributes.get("mode", "DCR") != "DCR":  # of later versions of the operator
+        return None
+    return with_attributes(blocksize=0)(node, graph)
+
+
 def _cast(node: Node, graph: Graph) -> NativeStep:
     return NativeStep("Cast", {"type": dtype_of(graph, node.outputs[0])}, node.inputs[:1], node.outputs)
 
@@ -63,7 +69,7 @@ DATA_MOVEMENT: dict[str, Rule] = {
     "Size": plain,
     "Transpose": _with_given("perm"),
     "DepthToSpace": with_attributes(blocksize=0, mode="DCR"),
-    "SpaceToDepth": with_attributes(blocksize=0),
+    "SpaceToDepth": _space_to_depth,
     "Expand": plain,
     "Tile": plain,
     "Concat": with_attributes(axis=0),
