@@ -43,7 +43,14 @@ def test_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     np.save("pruned.npy", weight)
     sparseinf.load({"fc1.weight": weight}).save("pruned.safetensors")
+    onnx = pytest.importorskip("onnx")
+    network = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21]> network (int64[n, s] input_ids, int64[n, s] attention_mask) '
+        "=> (float[n, s] logits) { seen = Mul(input_ids, attention_mask)  logits = Cast<to=1>(seen) }"
+    )
+    Path("pruned.onnx").write_bytes(network.SerializeToString())
+    tokens = np.ones((1, 5), np.int64)
     examples = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
     assert examples
     for example in examples:
-        exec(example, {"x": np.ones((3, 16), np.float32)})  # noqa: S102 - the point is to run it
+        exec(example, {"x": np.ones((3, 16), np.float32), "ids": tokens, "mask": tokens})  # noqa: S102 - the point is to run it

@@ -116,6 +116,7 @@ float reciprocal(float x) { return 1.0f / x; }
 float error_function(float x) { return std::erf(x); }
 float hyperbolic_tangent(float x) { return std::tanh(x); }
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+float swish(float x) { return x / (1.0f + std::exp(-x)); }
 float sine(float x) { return std::sin(x); }
 float cosine(float x) { return std::cos(x); }
 float tangent(float x) { return std::tan(x); }
@@ -152,6 +153,7 @@ constexpr OperationMaker kOperations[] = {
     {"Erf", make<FloatUnary<error_function>>},
     {"Tanh", make<FloatUnary<hyperbolic_tangent>>},
     {"Sigmoid", make<FloatUnary<sigmoid>>},
+    {"Swish", make<FloatUnary<swish>>},
     {"Floor", make<FloatUnary<round_down>>},
     {"Ceil", make<FloatUnary<round_up_to_whole>>},
     {"Round", make<FloatUnary<round_to_even>>},

@@ -50,6 +50,10 @@ def _shift(node: Node, _: Graph) -> NativeStep:
     return NativeStep("ShiftLeft" if is_left else "ShiftRight", {}, node.inputs, node.outputs)
 
 
+def _swish(node: Node, graph: Graph) -> NativeStep | None:
+    return plain(node, graph) if node.attributes.get("alpha", 1.0) == 1.0 else None
+
+
 _OF_FLOATS = (
     *("Sqrt", "Exp", "Log", "Reciprocal", "Erf", "Tanh", "Sigmoid", "Floor", "Ceil", "Round"),
     *("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh"),
@@ -77,6 +81,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "HardSigmoid": on(FLOATS, with_attributes(alpha=0.2, beta=0.5)),
     "ThresholdedRelu": on(FLOATS, with_attributes(alpha=1.0)),
     "Gelu": on(FLOATS, _gelu),
+    "Swish": on(FLOATS, _swish),
     "IsNaN": on(FLOATS, _is_nan),
     "IsInf": on(FLOATS, with_attributes("FloatClass", detect_nan=0, detect_positive=1, detect_negative=1)),
 }

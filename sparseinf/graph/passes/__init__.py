@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparseinf.graph.passes.fold_constants import fold_constants
+from sparseinf.graph.passes.fuse_activations import fuse_activations
 from sparseinf.graph.passes.fuse_convolution import fuse_convolution
 from sparseinf.graph.passes.fuse_linear import fuse_linear
 from sparseinf.graph.passes.remove_identities import remove_identities
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PASSES", "rewrite"]
 
-PASSES: tuple[Callable[[Graph], int], ...] = (remove_identities, fold_constants, fuse_linear, fuse_convolution)
+PASSES: tuple[Callable[[Graph], int], ...] = (
+    remove_identities,
+    fold_constants,
+    fuse_activations,
+    fuse_linear,
+    fuse_convolution,
+)
 """In the order in which they run, again and again until none has anything to do."""
 
 
