@@ -65,7 +65,10 @@ def nearly_dense() -> Iterator[Result]:
 
 
 def masks() -> Iterator[Result]:
-    """Every mask in the folder MASKS names, loaded without a hint, against dense and every single format."""
+    """Every mask in the folder MASKS names, loaded without a hint, against dense and every single format.
+
+    A format that runs the very kernel that was chosen is not timed: it would tell the noise alone.
+    """
     folder = Path(os.environ.get("MASKS", "masks"))
     for path in sorted(folder.glob("*.smtx")):
         weight = bench.read_mask(path)
@@ -76,7 +79,9 @@ def masks() -> Iterator[Result]:
         rival = build("onnxruntime", [layers["auto"].record()], threads=1)
         for columns in (1, 8, 17, 49, 196, 512):
             x = bench.random_input(columns, weight.shape[1])
-            calls = {name: partial(call, x) for name, call in {**layers, ORT: rival}.items()}
+            kernel = layers["auto"].plan(columns).kernel
+            others = {form: layer for form, layer in layers.items() if layer.plan(columns).kernel != kernel}
+            calls = {name: partial(call, x) for name, call in {"auto": layers["auto"], **others, ORT: rival}.items()}
             times = bench.alternate(calls, min_seconds=0.15)
             ours = times.pop("auto").median_s
             best = min(times, key=lambda name: times[name].median_s)
@@ -86,7 +91,7 @@ def masks() -> Iterator[Result]:
                 times[best].median_s / ours,
                 0.93,
                 1.0,
-                detail=f"{1e6 * ours:,.1f} us with {layers['auto'].plan(columns).kernel}, best {best}",
+                detail=f"{1e6 * ours:,.1f} us with {kernel}, best {best}",
             )
 
 
