@@ -72,7 +72,8 @@ class TestHits:
         if changed == "sparseinf":
             monkeypatch.setattr(measurement_cache, "__version__", "99.0")
         else:
-            monkeypatch.setattr(measurement_cache.runtime, "cpu_info", lambda: {"model": "another"})
+            known = measurement_cache.runtime.cpu_info()
+            monkeypatch.setattr(measurement_cache.runtime, "cpu_info", lambda: {**known, "model": "another"})
         assert loaded(machine.tuner()).plan(8).times_from == "measurement"
         assert len(list(folder.iterdir())) == 2
 

@@ -131,13 +131,16 @@ class Tuner:
         return CacheSweep(self._last_cache_bytes) if is_affordable else None
 
     def is_from_memory(self, packs: LayerPacks) -> bool:
-        """Tell whether as many layers as there are, all like this one, are more than the last cache holds."""
+        """Tell whether as many layers as there are, all like this one, are more than the last cache holds.
+
+        One on its own stays there between calls only if it leaves room for what runs besides: half of it.
+        """
         smallest = min(
             pack_bytes(name, packs.shape)
             for name, candidate in CANDIDATES.items()
             if candidate.precision == "float32" or packs.scales is not None
         )
-        return self._num_layers > 1 and self._num_layers * smallest > self._last_cache_bytes
+        return max(2, self._num_layers) * smallest > self._last_cache_bytes
 
     def _can_measure(self, packs: LayerPacks, num_columns: int, names: Sequence[str], packing_limit_ns: float) -> bool:
         """Tell whether there is time and memory enough."""
