@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparseinf.graph.ir import Node
+from sparseinf.graph.passes.followers import activation_of, changed, fuse_followers, with_residual
 from sparseinf.graph.windows import window_attributes
 
 if TYPE_CHECKING:
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["fuse_convolution"]
 
-_ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hardswish"}
-
 
 def fuse_convolution(graph: Graph) -> int:
     """Make Convolution of Conv in one group; fuse BatchNormalization, bias, a residual and the activation."""
-    return _make_convolutions(graph) + _fuse_followers(graph)
+    return _make_convolutions(graph) + fuse_followers(graph, "Convolution", _with_follower)
 
 
 def _make_convolutions(graph: Graph) -> int:
@@ -65,29 +64,11 @@ def _convolution_of(graph: Graph, node: Node) -> Node | None:
     return Node("Convolution", [node.inputs[0]], node.outputs, attributes, node.name)
 
 
-def _fuse_followers(graph: Graph) -> int:
-    fused = 0
-    readers = graph.num_readers()
-    producers = graph.producers()
-    for node in graph:
-        for name in dict.fromkeys(node.inputs):
-            convolution = producers.get(name)
-            if convolution is None or convolution.op != "Convolution" or readers[name] != 1:
-                continue
-            new = None if convolution.attributes["activation"] else _with_follower(graph, convolution, name, node)
-            if new is not None:
-                graph.replace([convolution, node], new)
-                producers.update(dict.fromkeys(new.outputs, new))
-                fused += 1
-                break
-    return fused
-
-
 def _with_follower(graph: Graph, convolution: Node, name: str, node: Node) -> Node | None:
     has_residual = len(convolution.inputs) > 1
-    if node.op in _ACTIVATIONS or node.op in ("Clip", "LeakyRelu"):
-        activation = _activation_of(graph, node)
-        return None if activation is None else _changed(convolution, node, activation=activation)
+    activation = activation_of(graph, node)
+    if activation is not None:
+        return changed(convolution, node, activation=activation)
     if node.op == "BatchNormalization" and not has_residual and node.inputs[0] == name:
         return _with_normalization(graph, convolution, node)
     if node.op != "Add" or has_residual:
@@ -95,22 +76,8 @@ def _with_follower(graph: Graph, convolution: Node, name: str, node: Node) -> No
     other = node.inputs[1] if node.inputs[0] == name else node.inputs[0]
     if other in graph.constants:
         row = _row_of_channels(graph.constants[other], convolution)
-        return None if row is None else _changed(convolution, node, bias=_sum(convolution.attributes["bias"], row))
-    return _with_residual(graph, convolution, name, other, node)
-
-
-def _activation_of(graph: Graph, node: Node) -> Any:
-    if node.op == "LeakyRelu":
-        return ("leaky_relu", float(node.attributes.get("alpha", 0.01)))
-    if node.op != "Clip":
-        return _ACTIVATIONS[node.op]
-    bounds = []
-    for index, unbounded in ((1, -np.inf), (2, np.inf)):
-        given = graph.constants.get(node.input(index)) if node.input(index) else np.array(unbounded)
-        if given is None or given.size != 1 or np.isnan(given).any():
-            return None
-        bounds.append(float(given.reshape(())))
-    return ("clip", *bounds) if bounds[0] <= bounds[1] else None
+        return None if row is None else changed(convolution, node, bias=_sum(convolution.attributes["bias"], row))
+    return with_residual(graph, convolution, name, other, node)
 
 
 def _with_normalization(graph: Graph, convolution: Node, node: Node) -> Node | None:
@@ -127,7 +94,7 @@ def _with_normalization(graph: Graph, convolution: Node, node: Node) -> Node | N
         row = (((0.0 if bias is None else bias) - mean) * factor + offset).astype(np.float32)
         new = (weight * factor[:, None]).astype(np.float32)
     is_finite = np.isfinite(new).all() and np.isfinite(row).all()
-    return _changed(convolution, node, weight=new, bias=row) if is_finite else None
+    return changed(convolution, node, weight=new, bias=row) if is_finite else None
 
 
 def _row_of_channels(array: npt.NDArray[Any], convolution: Node) -> npt.NDArray[np.float32] | None:
@@ -143,15 +110,3 @@ def _row_of_channels(array: npt.NDArray[Any], convolution: Node) -> npt.NDArray[
 
 def _sum(bias: npt.NDArray[np.float32] | None, row: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return row if bias is None else bias + row
-
-
-def _with_residual(graph: Graph, convolution: Node, name: str, other: str, node: Node) -> Node | None:
-    own, added = graph.value(name), graph.value(other)
-    shapes = [None if value is None else value.shape for value in (own, added)]
-    if other == name or shapes[0] is None or shapes[0] != shapes[1] or None in shapes[0]:
-        return None
-    return Node("Convolution", [*convolution.inputs, other], node.outputs, convolution.attributes, convolution.name)
-
-
-def _changed(convolution: Node, node: Node, **changes: Any) -> Node:
-    return Node("Convolution", convolution.inputs, node.outputs, convolution.attributes | changes, convolution.name)
