@@ -119,11 +119,7 @@ class Model:
         TypeError, ValueError
             As `run`; also if there are too few or too many inputs.
         """
-        if len(inputs) != len(self._graph.inputs):
-            names = ", ".join(value.name for value in self._graph.inputs)
-            raise ValueError(f"the model has {len(self._graph.inputs)} inputs ({names}), but {len(inputs)} came")
-        feeds = {value.name: array for value, array in zip(self._graph.inputs, inputs, strict=True)}
-        outputs = self.run(None, feeds)
+        outputs = self.run(None, self._feeds_of(inputs))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
@@ -155,8 +151,7 @@ class Model:
 
     def profile(self, *inputs: npt.NDArray[Any]) -> Report:
         """Run once, and tell how long each node took, longest first."""
-        feeds = {value.name: array for value, array in zip(self._graph.inputs, inputs, strict=True)}
-        values = self._checked_feeds(feeds)
+        values = self._checked_feeds(self._feeds_of(inputs))
         rows: list[dict[str, Any]] = []
         for segment in self._segments:
             if isinstance(segment, NativeSegment):
@@ -201,8 +196,7 @@ class Model:
         source = self._source if source is None else source
         if source is None:
             raise ValueError("rivals are built from an ONNX model, but this one was saved; give its file as source=")
-        feeds = {value.name: array for value, array in zip(self._graph.inputs, inputs, strict=True)}
-        return compare_model(self, source, feeds, against=against)
+        return compare_model(self, source, self._feeds_of(inputs), against=against)
 
     def get_inputs(self) -> list[Port]:
         """Return the inputs, in the order in which a call takes them."""
@@ -262,6 +256,12 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(value.name for value in self._graph.inputs)
         return f"Model({inputs}: {len(self._graph.nodes)} nodes, {len(self._layers)} layers, threads={self._threads})"
+
+    def _feeds_of(self, inputs: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        names = [value.name for value in self._graph.inputs]
+        if len(inputs) != len(names):
+            raise ValueError(f"the model has {len(names)} inputs ({', '.join(names)}), but {len(inputs)} came")
+        return dict(zip(names, inputs, strict=True))
 
     def _checked_feeds(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         declared = {value.name: value for value in self._graph.inputs}
