@@ -10,7 +10,8 @@ from sparseinf.compile.lowering.computing import COMPUTING
 from sparseinf.compile.lowering.data_movement import DATA_MOVEMENT
 from sparseinf.compile.lowering.elementwise import ELEMENTWISE
 from sparseinf.compile.lowering.reductions import REDUCTIONS
-from sparseinf.compile.lowering.rules import NativeStep, Rule, plain
+from sparseinf.compile.lowering.rules import NativeStep, Rule
+from sparseinf.graph import LAYER_OPERATORS
 from sparseinf.graph.windows import window_attributes
 
 if TYPE_CHECKING:
@@ -36,16 +37,19 @@ def native_step(node: Node, graph: Graph, layers: Mapping[str, runtime.Linear]) 
     layers : mapping of str to runtime.Linear
         The compiled layers, by the names of the Linear nodes.
     """
-    rule = _RULES.get(node.op)
-    if rule is None or not all(_is_native(graph, name) for name in [*node.inputs, *node.outputs] if name):
+    if not all(_is_native(graph, name) for name in [*node.inputs, *node.outputs] if name):
         return None
-    if node.op == "Linear":
-        return NativeStep("Linear", {"layer": layers[node.name]}, node.inputs, node.outputs)
-    if node.op == "Convolution":
-        window = window_attributes(node)
-        attributes = {"layer": layers[node.name], **(window or {})}
-        return None if window is None else NativeStep("Convolution", attributes, node.inputs, node.outputs)
-    return rule(node, graph)
+    if node.op in LAYER_OPERATORS:
+        return _layer_step(node, layers[node.name])
+    rule = _RULES.get(node.op)
+    return None if rule is None else rule(node, graph)
+
+
+def _layer_step(node: Node, layer: runtime.Linear) -> NativeStep | None:
+    window = window_attributes(node) if node.op == "Convolution" else {}
+    if window is None:
+        return None
+    return NativeStep(node.op, {"layer": layer, **window}, node.inputs, node.outputs)
 
 
 def _is_native(graph: Graph, name: str) -> bool:
@@ -53,5 +57,4 @@ def _is_native(graph: Graph, name: str) -> bool:
     return value is not None and value.dtype in NATIVE_DTYPES
 
 
-_LAYERS = dict.fromkeys(("Linear", "Convolution"), plain)
-_RULES: dict[str, Rule] = {**_LAYERS, **COMPUTING, **DATA_MOVEMENT, **ELEMENTWISE, **REDUCTIONS}
+_RULES: dict[str, Rule] = {**COMPUTING, **DATA_MOVEMENT, **ELEMENTWISE, **REDUCTIONS}
