@@ -29,6 +29,15 @@ void apply_run(const A* a, int64_t a_stride, const B* b, int64_t b_stride, R* y,
     }
 }
 
+// y = function(a, b) for each element of y's shape, to which a and b are broadcast.
+template <class A, class B, class R, class Function>
+void apply_to_pairs(const Tensor& a, const Tensor& b, Tensor& y, Function&& function) {
+    const BroadcastWalk<3> walk(y.shape, {&a.shape, &b.shape, &y.shape});
+    walk.for_each_run([&](const auto& at, int64_t count, const auto& strides) {
+        apply_run(a.as<A>() + at[0], strides[0], b.as<B>() + at[1], strides[1], y.as<R>() + at[2], count, function);
+    });
+}
+
 // Function: a template over the type of the elements; the result is of the same type, or bool of a comparison.
 template <class Function, bool kCompares>
 class Binary final : public Operation {
@@ -42,14 +51,11 @@ public:
         Tensor& y = !kCompares && a.shape == common   ? step.output_over(0, 0, type, common)
                     : !kCompares && b.shape == common ? step.output_over(0, 1, type, common)
                                                       : step.output(0, type, common);
-        const BroadcastWalk<3> walk(common, {&a.shape, &b.shape, &common});
         visit_type(a.type, [&](auto zero) {
             using T = decltype(zero);
             using R = std::conditional_t<kCompares, bool, T>;
-            walk.for_each_run([&](const auto& at, int64_t count, const auto& strides) {
-                apply_run(a.as<T>() + at[0], strides[0], b.as<T>() + at[1], strides[1], y.as<R>() + at[2], count,
-                          [](T left, T right) { return static_cast<R>(Function::template apply<T>(left, right)); });
-            });
+            apply_to_pairs<T, T, R>(
+                a, b, y, [](T left, T right) { return static_cast<R>(Function::template apply<T>(left, right)); });
         });
     }
 };

@@ -4,27 +4,20 @@
 #include <cstdint>
 #include <string>
 
-#include "common/thread_pool.h"
-#include "ops/axis.h"
+#include "ops/axes.h"
 #include "ops/broadcast.h"
 #include "ops/moments.h"
 #include "ops/operation_table.h"
+#include "ops/ranges.h"
 
 namespace sparseinf {
 namespace {
 
-// Rows of so many elements that a thread is worth waking for them.
-int64_t rows_a_unit(int64_t row_elements) {
-    return std::max<int64_t>(1, (int64_t{1} << 15) / std::max<int64_t>(1, row_elements));
-}
-
 // Calls body(row) for each.
 template <class Body>
 void for_each_row(int64_t num_rows, int64_t row_elements, int num_threads, Body&& body) {
-    const int64_t step = rows_a_unit(row_elements);
-    parallel_for((num_rows + step - 1) / step, num_threads, [&](int, int64_t unit) {
-        const int64_t end = std::min(num_rows, (unit + 1) * step);
-        for (int64_t row = unit * step; row < end; ++row) body(row);
+    for_ranges(num_rows, results_of_range(row_elements), num_threads, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) body(row);
     });
 }
 
@@ -37,7 +30,7 @@ public:
     void run(StepContext& step) const override {
         const Tensor x = step.at(0), scale = step.at(1);
         const Tensor bias = step.input(2) != nullptr ? step.at(2) : Tensor{};
-        const int axis = dimension_of_axis(axis_, x.shape.rank());
+        const int axis = checked_axis(axis_, x.shape.rank());
         check_fits(x, scale, "scale");
         if (step.input(2) != nullptr) check_fits(x, bias, "bias");
         const int64_t size = x.shape.size_from(axis), num_rows = x.shape.size_before(axis);

@@ -48,15 +48,11 @@ public:
         if (x.type == ElementType::kFloat32 && exponents.size() == 1 && x.shape == common) {
             if (raise_by_products(x, exponents, y)) return;
         }
-        const BroadcastWalk<3> walk(common, {&x.shape, &exponents.shape, &common});
         visit_type(x.type, [&](auto zero_of_x) {
             visit_type(exponents.type, [&](auto zero_of_exponent) {
                 using X = decltype(zero_of_x);
                 using E = decltype(zero_of_exponent);
-                walk.for_each_run([&](const auto& at, int64_t count, const auto& strides) {
-                    apply_run(x.as<X>() + at[0], strides[0], exponents.as<E>() + at[1], strides[1], y.as<X>() + at[2],
-                              count, power<X, E>);
-                });
+                apply_to_pairs<X, E, X>(x, exponents, y, power<X, E>);
             });
         });
     }

@@ -23,4 +23,9 @@ void for_ranges(int64_t count, int64_t range, int num_threads, Body&& body) {
                  [&](int, int64_t unit) { body(unit * range, std::min(count, (unit + 1) * range)); });
 }
 
+// How many results of so many elements each make a range.
+inline int64_t results_of_range(int64_t elements_of_each) {
+    return std::max<int64_t>(1, kElementsOfRange / std::max<int64_t>(1, elements_of_each));
+}
+
 }  // namespace sparseinf

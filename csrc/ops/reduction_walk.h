@@ -93,10 +93,6 @@ private:
         }
     };
 
-    static int64_t results_of_range(int64_t elements_of_each) {
-        return std::max<int64_t>(1, kElementsOfRange / std::max<int64_t>(1, elements_of_each));
-    }
-
     template <class Function, class T>
     T reduce_runs(const T* x) const {
         using Total = decltype(Function::template start<T>());

@@ -15,7 +15,7 @@
 
 #include "common/aligned_buffer.h"
 #include "common/thread_pool.h"
-#include "ops/axis.h"
+#include "ops/axes.h"
 #include "ops/operation_table.h"
 
 namespace sparseinf {
@@ -85,7 +85,7 @@ private:
         }
         std::vector<std::pair<int, Stretch>> stretches;
         for (size_t i = 0; i < axes.size(); ++i) {
-            const int d = dimension_of_axis(axes[i], shape.rank());
+            const int d = checked_axis(axes[i], shape.rank());
             const auto in = static_cast<double>(shape[d]);
             const double scale = has_sizes ? static_cast<double>(sizes->as<int64_t>()[i]) / std::max(1.0, in)
                                            : static_cast<double>(scales->as<float>()[i]);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/aligned_buffer.h"
-#include "ops/axis.h"
+#include "ops/axes.h"
 #include "ops/broadcast.h"
 #include "ops/operation_table.h"
 
@@ -17,7 +17,7 @@ namespace {
 class Reduced {
 public:
     Reduced(const Tensor& x, const std::vector<int64_t>& axes) : shape_(x.shape) {
-        for (const int64_t axis : axes) shape_[dimension_of_axis(axis, x.shape.rank())] = 1;
+        for (const int64_t axis : axes) shape_[checked_axis(axis, x.shape.rank())] = 1;
         count_ = shape_.size() > 0 ? x.size() / shape_.size() : 0;
         values_ = AlignedBuffer<double>(shape_.size());
         std::fill_n(values_.data(), values_.size(), 0.0);
@@ -47,7 +47,7 @@ private:
 
 // y of an x without elements.
 void nothing(StepContext& step, const Tensor& x, const std::vector<int64_t>& axes) {
-    for (const int64_t axis : axes) dimension_of_axis(axis, x.shape.rank());
+    for (const int64_t axis : axes) checked_axis(axis, x.shape.rank());
     step.output(0, x.type, x.shape);
 }
 

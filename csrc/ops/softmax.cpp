@@ -6,18 +6,16 @@
 #include <cmath>
 #include <cstdint>
 
-#include "common/thread_pool.h"
-#include "ops/axis.h"
+#include "ops/axes.h"
 #include "ops/exponential.h"
 #include "ops/operation_kernels.h"
 #include "ops/operation_table.h"
+#include "ops/ranges.h"
 
 namespace sparseinf {
 namespace {
 
 constexpr int64_t kLanes = 16;
-// Elements of a unit of work, about 50 us.
-constexpr int64_t kUnitElements = int64_t{1} << 15;
 
 // The partial results of kLanes interleaved parts of a row, in a fixed order.
 struct Lanes {
@@ -124,18 +122,16 @@ public:
     void run(StepContext& step) const override {
         const Tensor x = step.at(0);
         const int rank = x.shape.rank();
-        const int axis = rank == 0 ? 0 : dimension_of_axis(axis_, rank);
+        const int axis = rank == 0 ? 0 : checked_axis(axis_, rank);
         const int64_t size = rank == 0 ? 1 : x.shape[axis];
         const int64_t inner = rank == 0 ? 1 : x.shape.size_from(axis + 1);
         float* y = step.output_over(0, 0, x.type, x.shape).template as<float>();
         if (x.size() == 0) return;
         const int64_t blocks = (inner + kLanes - 1) / kLanes;
         const int64_t num_pieces = x.shape.size_before(axis) * blocks;
-        const int64_t pieces_a_unit = std::max<int64_t>(1, kUnitElements / (size * std::min(inner, kLanes)));
-        const int64_t num_units = (num_pieces + pieces_a_unit - 1) / pieces_a_unit;
-        parallel_for(num_units, step.num_threads(), [&](int, int64_t unit) {
-            const int64_t end = std::min(num_pieces, (unit + 1) * pieces_a_unit);
-            for (int64_t piece = unit * pieces_a_unit; piece < end; ++piece) {
+        const int64_t range = results_of_range(size * std::min(inner, kLanes));
+        for_ranges(num_pieces, range, step.num_threads(), [&](int64_t begin, int64_t end) {
+            for (int64_t piece = begin; piece < end; ++piece) {
                 const int64_t first = piece % blocks * kLanes;
                 const int64_t at = piece / blocks * size * inner + first;
                 compute(x.as<float>() + at, size, inner, std::min(kLanes, inner - first), y + at);

@@ -33,11 +33,7 @@ public:
 private:
     template <class T>
     static void combine(const Tensor& a, const Tensor& b, Tensor& y) {
-        const BroadcastWalk<3> walk(y.shape, {&a.shape, &b.shape, &y.shape});
-        walk.for_each_run([&](const auto& at, int64_t count, const auto& strides) {
-            apply_run(a.as<T>() + at[0], strides[0], b.as<T>() + at[1], strides[1], y.as<T>() + at[2], count,
-                      [](T left, T right) { return Function::template apply<T>(left, right); });
-        });
+        apply_to_pairs<T, T, T>(a, b, y, [](T left, T right) { return Function::template apply<T>(left, right); });
     }
 };
 

@@ -42,11 +42,7 @@ void Run::run_step(int64_t index) {
     last_uses_ = &program_.last_uses_[static_cast<size_t>(index)];
     step_->operation->run(*this);
     for (const int slot : *last_uses_) release(slot);
-    if (unread_.block != kForeign) {
-        arena_.give_back(blocks_[static_cast<size_t>(unread_.block)].data,
-                         blocks_[static_cast<size_t>(unread_.block)].nbytes);
-        free_blocks_.push_back(std::exchange(unread_.block, kForeign));
-    }
+    if (unread_.block != kForeign) free_block(std::exchange(unread_.block, kForeign));
 }
 
 std::vector<OwnedTensor> Run::take_outputs() {
@@ -90,11 +86,7 @@ Tensor& Run::output(int i, ElementType type, const Shape& shape) {
     const bool leaves =
         has_output(i) && program_.is_output_[static_cast<size_t>(step_->outputs[static_cast<size_t>(i)])];
     Slot& slot = slot_of_output(i);
-    if (slot.block != kForeign) {  // a second output that nobody reads
-        arena_.give_back(blocks_[static_cast<size_t>(slot.block)].data,
-                         blocks_[static_cast<size_t>(slot.block)].nbytes);
-        free_blocks_.push_back(slot.block);
-    }
+    if (slot.block != kForeign) free_block(slot.block);  // a second output that nobody reads
     slot.block = new_block(nbytes, leaves);
     slot.tensor = {type, shape, blocks_[static_cast<size_t>(slot.block)].data};
     return slot.tensor;
@@ -148,7 +140,11 @@ void Run::release(int slot) {
     const int index = slots_[static_cast<size_t>(slot)].block;
     if (index == kForeign) return;
     Block& block = blocks_[static_cast<size_t>(index)];
-    if (--block.num_slots > 0) return;
+    if (--block.num_slots == 0) free_block(index);
+}
+
+void Run::free_block(int index) {
+    const Block& block = blocks_[static_cast<size_t>(index)];
     if (block.own.size() == 0) arena_.give_back(block.data, block.nbytes);
     free_blocks_.push_back(index);
 }

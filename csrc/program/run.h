@@ -43,6 +43,7 @@ private:
 
     Slot& slot_of_output(int i);
     int new_block(int64_t nbytes, bool leaves);
+    void free_block(int index);
     void release(int slot);
 
     const Program& program_;
